@@ -1,0 +1,12 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Ports that nobody else can take, for asynchronous tests and test servers.
+
+#include <berth/backend.hpp>
+#include <berth/bind_ephemeral.hpp>
+#include <berth/error.hpp>
+#include <berth/find_unused_port.hpp>
+#include <berth/options.hpp>
+#include <berth/port_lease.hpp>
+#include <berth/port_range.hpp>

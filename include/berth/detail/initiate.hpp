@@ -1,0 +1,176 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/detail/operation.hpp>
+
+#include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/error.hpp>
+#include <asio/execution/context.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+
+#include <memory>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace berth::detail {
+
+/// An operation together with what only the caller's types can do: to be posted, and to call
+/// the completion handler. `Answer` turns the request's answer into the value for the handler.
+template <class Answer, class Handler, class Executor>
+class pending final : public operation {
+    using handler_executor = asio::associated_executor_t<Handler, Executor>;
+    using handler_allocator = asio::associated_allocator_t<Handler>;
+    using memory =
+        std::allocator_traits<handler_allocator>::template rebind_traits<pending>;
+
+    struct deleter {
+        void operator()(pending* op) const noexcept
+        {
+            typename memory::allocator_type from(
+                asio::get_associated_allocator(op->handler_));
+            memory::destroy(from, op);
+            memory::deallocate(from, op, 1);
+        }
+    };
+
+    using owner = std::unique_ptr<pending, deleter>;
+
+public:
+    template <class Options>
+    static void start(Handler&& handler, const Executor& ex, const Options& options)
+    {
+        typename memory::allocator_type from(asio::get_associated_allocator(handler));
+        owner op = make(from, std::move(handler), ex, options);
+        op->join(asio::query(ex, asio::execution::context));
+
+        auto slot = asio::get_associated_cancellation_slot(op->handler_);
+        pending* const target = op.get();
+        if (slot.is_connected())
+            slot.assign([target](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none)
+                    target->cancel();
+            });
+        try {
+            post(std::move(op));
+        } catch (...) {
+            if (slot.is_connected())
+                slot.clear();
+            throw;
+        }
+    }
+
+    // Public for std::allocator_traits only.
+    template <class Options>
+    pending(Handler&& handler, const Executor& ex, const Options& options)
+        : operation(Answer::ask(options)), handler_(std::move(handler)), executor_(ex),
+          executor_work_(ex),
+          handler_work_(asio::get_associated_executor(handler_, executor_))
+    {
+    }
+
+private:
+    struct turn_handler {
+        using allocator_type = handler_allocator;
+
+        allocator_type get_allocator() const noexcept
+        {
+            return asio::get_associated_allocator(op->handler_);
+        }
+
+        void operator()() { take_turn(std::move(op)); }
+
+        owner op;
+    };
+
+    struct completer {
+        void operator()() { complete(std::move(op)); }
+
+        owner op;
+    };
+
+    template <class Options>
+    static owner make(typename memory::allocator_type from, Handler&& handler,
+                      const Executor& ex, const Options& options)
+    {
+        pending* const raw = memory::allocate(from, 1);
+        try {
+            memory::construct(from, raw, std::move(handler), ex, options);
+        } catch (...) {
+            memory::deallocate(from, raw, 1);
+            throw;
+        }
+        return owner(raw);
+    }
+
+    static void post(owner op)
+    {
+        const Executor ex = op->executor_;
+        asio::post(ex, turn_handler{std::move(op)});
+    }
+
+    void resume() noexcept override { post(owner(this)); }
+
+    static void take_turn(owner op)
+    {
+        if (!op->turn()) {
+            (void)op.release();
+            return;
+        }
+        const handler_executor to =
+            asio::get_associated_executor(op->handler_, op->executor_);
+        if constexpr (std::is_same_v<handler_executor, Executor>) {
+            if (to == op->executor_) {
+                complete(std::move(op));
+                return;
+            }
+        }
+        asio::dispatch(to, completer{std::move(op)});
+    }
+
+    static void complete(owner op)
+    {
+        auto slot = asio::get_associated_cancellation_slot(op->handler_);
+        if (slot.is_connected())
+            slot.clear();
+
+        // A cancellation that came before this moment is honoured: `op` drops the answer.
+        std::error_code ec;
+        if (op->cancelled())
+            op->asked.ec = asio::error::operation_aborted;
+        auto value = Answer::take(op->asked, op->executor_, ec);
+
+        // The memory goes back first, for what the handler starts next.
+        typename memory::allocator_type from(
+            asio::get_associated_allocator(op->handler_));
+        pending* const done = op.release();
+        Handler handler(std::move(done->handler_));
+        memory::destroy(from, done);
+        memory::deallocate(from, done, 1);
+        std::move(handler)(ec, std::move(value));
+    }
+
+    Handler handler_;
+    Executor executor_;
+    asio::executor_work_guard<Executor> executor_work_;
+    asio::executor_work_guard<handler_executor> handler_work_;
+};
+
+/// The initiating function object of every operation that goes through the port_service.
+template <class Answer>
+struct initiate {
+    template <class Handler, class Executor, class Options>
+    void operator()(Handler&& handler, const Executor& ex, const Options& options) const
+    {
+        using stored = std::decay_t<Handler>;
+        stored copy(std::forward<Handler>(handler));
+        pending<Answer, stored, Executor>::start(std::move(copy), ex, options);
+    }
+};
+
+} // namespace berth::detail

@@ -1,0 +1,64 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/detail/request.hpp>
+
+#include <asio/execution_context.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace berth::detail {
+
+class operation_queue;
+
+/// A pending request. It is owned by the handler that was posted for it, its *turn*, and waits
+/// in the queue of its context. Whichever turn comes first allocates for all that wait, so that
+/// what was asked for in one round of the executor goes out as one batch.
+class operation {
+public:
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    /// Waits in the queue of the context. Throws std::bad_alloc.
+    void join(asio::execution_context& context);
+
+    /// Makes sure of the answer. False: another thread is working on it and will call
+    /// resume(); the operation then belongs to that thread.
+    [[nodiscard]] bool turn() noexcept;
+
+    /// From any thread: what is not answered yet will not be asked for any more.
+    void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+
+    [[nodiscard]] bool cancelled() const noexcept
+    {
+        return cancelled_.load(std::memory_order_relaxed);
+    }
+
+    request asked;
+
+protected:
+    explicit operation(request&& what) noexcept : asked(std::move(what)) {}
+    virtual ~operation();
+
+private:
+    friend class operation_queue;
+
+    enum class state : std::uint8_t { idle, queued, running, awaited, done };
+
+    /// Posts a new turn, which takes ownership.
+    virtual void resume() noexcept = 0;
+
+    std::shared_ptr<operation_queue> queue_;
+
+    // Guarded by the queue's mutex.
+    operation* previous_ = nullptr;
+    operation* next_ = nullptr;
+    state state_ = state::idle;
+
+    std::atomic<bool> cancelled_ = false;
+};
+
+} // namespace berth::detail

@@ -1,0 +1,53 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <system_error>
+
+namespace berth {
+
+/// What can go wrong that no operating system says.
+///
+/// Errors of the operating system (EMFILE, EACCES, EADDRNOTAVAIL...) pass through unchanged,
+/// in `std::system_category()`; compare them with `std::errc`. A cancelled operation
+/// completes with `asio::error::operation_aborted`.
+///
+/// Example:
+/// @code
+/// if (ec == berth::error::ports_exhausted) // also: ec == std::errc::address_in_use
+///     widen_the_range();
+/// @endcode
+enum class error {
+    /// Every candidate port was refused once. Equal to `std::errc::address_in_use`.
+    ports_exhausted = 1,
+
+    /// The range is reversed or holds port 0. Equal to `std::errc::invalid_argument`.
+    invalid_range,
+
+    /// The socket carries SO_REUSEADDR: another socket could share its port.
+    /// Equal to `std::errc::invalid_argument`.
+    reuse_address_set,
+
+    /// The socket carries SO_REUSEPORT: another socket could share its port.
+    /// Equal to `std::errc::invalid_argument`.
+    reuse_port_set,
+
+    /// The back end asked for, by option or by BERTH_BACKEND, is not there;
+    /// `available_backends()` says why. Equal to `std::errc::not_supported`.
+    backend_unavailable,
+
+    /// The lease holds nothing in this process: it was moved from, released, or copied by fork.
+    /// Equal to `std::errc::bad_file_descriptor`.
+    lease_empty,
+};
+
+/// The category of `berth::error`. Threads: any.
+[[nodiscard]] const std::error_category& error_category() noexcept;
+
+/// Lets an `error` become a `std::error_code`. Threads: any.
+[[nodiscard]] std::error_code make_error_code(error e) noexcept;
+
+} // namespace berth
+
+template <>
+struct std::is_error_code_enum<berth::error> : std::true_type {
+};

@@ -1,0 +1,106 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/detail/initiate.hpp>
+#include <berth/options.hpp>
+#include <berth/port_lease.hpp>
+
+#include <asio/async_result.hpp>
+
+#if BERTH_HAS_CO_AWAIT
+#include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#endif
+
+#include <system_error>
+#include <utility>
+
+namespace berth {
+
+/// Finds a TCP port that nobody uses and holds it, at once, in the calling thread.
+///
+/// Errors: `error::ports_exhausted`, `error::invalid_range`, `error::backend_unavailable`;
+/// what the system says. The first form throws `std::system_error`.
+///
+/// Threads: any.
+///
+/// Example:
+/// @code
+/// berth::port_lease lease = berth::find_unused_port();
+/// @endcode
+[[nodiscard]] port_lease find_unused_port(const find_options& options = {});
+[[nodiscard]] port_lease find_unused_port(const find_options& options,
+                                          std::error_code& ec) noexcept;
+
+namespace detail {
+
+struct lease_answer {
+    static request ask(const find_options& options) noexcept { return request(options); }
+
+    template <class Executor>
+    static port_lease take(request& answered, const Executor&,
+                           std::error_code& ec) noexcept
+    {
+        ec = answered.ec;
+        return ec ? port_lease() : std::move(answered.lease);
+    }
+};
+
+} // namespace detail
+
+/// Finds a TCP port that nobody uses and holds it.
+///
+/// @par Completion Signature
+/// `void(std::error_code, berth::port_lease)`, on the handler's associated executor, never
+/// from inside this function.
+///
+/// Errors: as `find_unused_port()`; `asio::error::operation_aborted`.
+///
+/// Cancellation: terminal, partial and total; until the handler runs nothing observable
+/// has happened, and a port that was found already is given back.
+///
+/// Threads: any. What is asked for while the executor is busy goes out as one batch.
+/// On a stopped context the operation waits until the context runs again; when the context is
+/// destroyed the handler is dropped uncalled and no port is kept.
+///
+/// Example:
+/// @code
+/// berth::async_find_unused_port(context.get_executor(), {},
+///                               [](std::error_code ec, berth::port_lease lease) { ... });
+/// @endcode
+template <class Executor,
+          class Token = typename asio::default_completion_token<Executor>::type>
+auto async_find_unused_port(const Executor& ex, const find_options& options,
+                            Token&& token = Token())
+{
+    return asio::async_initiate<Token, void(std::error_code, port_lease)>(
+        detail::initiate<detail::lease_answer>(), token, ex, options);
+}
+
+#if BERTH_HAS_CO_AWAIT
+/// Finds a TCP port that nobody uses and holds it, on the coroutine's own executor.
+///
+/// Errors: as `async_find_unused_port()`, thrown as `std::system_error`.
+///
+/// Cancellation, threads: as `async_find_unused_port()`.
+///
+/// Example:
+/// @code
+/// berth::port_lease lease = co_await berth::co_find_unused_port();
+/// @endcode
+[[nodiscard]] inline asio::awaitable<port_lease>
+co_find_unused_port(find_options options = {})
+{
+    std::error_code failure;
+    try {
+        co_return co_await async_find_unused_port(co_await asio::this_coro::executor,
+                                                  options, asio::use_awaitable);
+    } catch (const std::system_error& e) {
+        failure = e.code();
+    }
+    detail::throw_error(failure, "co_find_unused_port", detail::request(options));
+}
+#endif
+
+} // namespace berth

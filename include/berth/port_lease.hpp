@@ -1,0 +1,179 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/detail/adopt.hpp>
+#include <berth/detail/native_socket.hpp>
+#include <berth/options.hpp>
+
+#include <asio/ip/tcp.hpp>
+
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+namespace berth {
+
+namespace detail {
+class port_backend;
+} // namespace detail
+
+/// A TCP port number that the kernel keeps for you while this object lives.
+///
+/// The port is held by a socket that is bound and never listens, on the address that
+/// `find_options` named. While the lease is open (Linux, the default) a server that sets
+/// SO_REUSEADDR binds the number as if it were free; while it is sealed nobody can. In either
+/// state no bind to port 0 and no connect() is given the number, and a client that comes before
+/// the server is refused. A server that sets neither option needs `release()` just before it
+/// starts. The full table is in docs/guarantees.md.
+///
+/// A lease can be moved, not copied; a moved-from lease is empty. The destructor gives the port
+/// back. A lease may outlive the context and the thread that made it. In the child of a fork()
+/// the copy is not the lease: it keeps the number to read, holds nothing, and the parent's
+/// lease is untouched by whatever the child does.
+///
+/// Threads: distinct leases may be used from any threads; calls on one lease must not overlap.
+///
+/// Example:
+/// @code
+/// berth::port_lease lease = co_await berth::co_find_unused_port();
+/// start_program("redis-server", "--port", lease.port());
+/// @endcode
+class [[nodiscard]] port_lease {
+public:
+    /// An empty lease.
+    port_lease() noexcept = default;
+
+    /// Takes what `other` holds and leaves it empty.
+    port_lease(port_lease&& other) noexcept { swap(other); }
+
+    /// Gives back what this lease holds, takes what `other` holds and leaves it empty.
+    port_lease& operator=(port_lease&& other) noexcept
+    {
+        port_lease(std::move(other)).swap(*this);
+        return *this;
+    }
+
+    /// Gives the port back.
+    ~port_lease() { release(); }
+
+    /// Whether a port is held.
+    [[nodiscard]] bool valid() const noexcept { return backend_ != nullptr; }
+
+    /// Whether a port is held.
+    explicit operator bool() const noexcept { return valid(); }
+
+    /// The port, 1 to 65 535; 0 for an empty lease.
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+    /// Whom the lease lets in.
+    [[nodiscard]] lease_mode mode() const noexcept { return mode_; }
+
+    /// Lets servers in that set SO_REUSEADDR (or SO_REUSEPORT, same user). On Windows no
+    /// socket can share its address safely: there it fails with `std::errc::not_supported`.
+    ///
+    /// Errors: `error::lease_empty`; what setsockopt() says. On failure the mode is unchanged.
+    void open();
+    void open(std::error_code& ec) noexcept; ///< As above, with the error in `ec`.
+
+    /// Keeps everybody out again. A server that has bound the port already stays.
+    ///
+    /// Errors: `error::lease_empty`; what setsockopt() says. On failure the mode is unchanged.
+    void seal();
+    void seal(std::error_code& ec) noexcept; ///< As above, with the error in `ec`.
+
+    /// Gives the port back at once and returns its number, 0 for an empty lease; the lease is
+    /// empty afterwards. For a server that sets neither reuse option: it must start right after,
+    /// and what comes between can take the port.
+    ///
+    /// Example:
+    /// @code
+    /// start_program("socat", "TCP-LISTEN:" + std::to_string(lease.release()), "EXEC:cat");
+    /// @endcode
+    std::uint16_t release() noexcept;
+
+    /// Turns the holder itself into a listening acceptor on `ex`, sealed, with no moment in
+    /// which the port is free. The lease is empty afterwards; on an error it is as before.
+    ///
+    /// Errors: `error::lease_empty`; what the system says: EADDRINUSE where a server has bound
+    /// the open lease already, EMFILE.
+    ///
+    /// Example:
+    /// @code
+    /// asio::ip::tcp::acceptor acceptor = std::move(lease).listen(context.get_executor());
+    /// @endcode
+    template <class Executor>
+    [[nodiscard]] asio::ip::tcp::acceptor
+    listen(const Executor& ex,
+           int backlog = asio::socket_base::max_listen_connections) &&;
+
+    /// As above, with the error in `ec`; the acceptor is then not open.
+    template <class Executor>
+    [[nodiscard]] asio::ip::tcp::acceptor listen(const Executor& ex, int backlog,
+                                                 std::error_code& ec) &&;
+
+private:
+    friend struct detail::lease_access;
+
+    void swap(port_lease& other) noexcept
+    {
+        std::swap(backend_, other.backend_);
+        std::swap(handle_, other.handle_);
+        std::swap(port_, other.port_);
+        std::swap(ipv6_, other.ipv6_);
+        std::swap(mode_, other.mode_);
+    }
+
+    void set_mode(lease_mode mode, std::error_code& ec) noexcept;
+    [[nodiscard]] detail::unique_socket duplicate(std::error_code& ec) const noexcept;
+
+    detail::port_backend* backend_ = nullptr;
+    std::uint32_t handle_ = 0; // what the back end knows the holder by
+    std::uint16_t port_ = 0;
+    bool ipv6_ = false;
+    lease_mode mode_ = lease_mode::sealed;
+};
+
+template <class Executor>
+asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
+                                           std::error_code& ec) &&
+{
+    // A reusable listener could be joined by a second one that sets SO_REUSEPORT.
+    const lease_mode before = mode_;
+    seal(ec);
+
+    asio::ip::tcp::acceptor acceptor(ex);
+    if (!ec) {
+        // The lease keeps its own hold until the acceptor listens.
+        detail::unique_socket copy = duplicate(ec);
+        if (!ec)
+            detail::adopt(acceptor, ipv6_ ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+                          std::move(copy), ec);
+    }
+    if (!ec) {
+        acceptor.listen(backlog, ec);
+        ec = detail::as_system_error(ec);
+    }
+    if (!ec) {
+        release();
+        return acceptor;
+    }
+
+    std::error_code ignored;
+    acceptor.close(ignored);
+    if (before == lease_mode::open && valid())
+        open(ignored);
+    return acceptor;
+}
+
+template <class Executor>
+asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog) &&
+{
+    std::error_code ec;
+    const std::uint16_t port = port_;
+    auto acceptor = std::move(*this).listen(ex, backlog, ec);
+    if (ec)
+        detail::throw_lease_error(ec, "listen", port);
+    return acceptor;
+}
+
+} // namespace berth

@@ -1,0 +1,249 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "allocator.hpp"
+
+#include "system.hpp"
+
+#include <berth/error.hpp>
+#include <berth/find_unused_port.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <random>
+#include <string>
+
+namespace berth {
+
+namespace detail {
+
+namespace {
+
+// Each set of candidates costs 8 bytes a port. A program with more ranges than this pays for the
+// making of a set now and then.
+constexpr std::size_t max_candidate_sets = 16;
+
+std::atomic<allocator*> the_allocator = nullptr;
+
+std::string describe(const char* verb, const std::string& details)
+{
+    return "berth::" + std::string(verb) + '(' + details + ')';
+}
+
+} // namespace
+
+const bool allocator::watching_forks = watch_forks(&allocator::disown_after_fork);
+
+allocator& allocator::instance()
+{
+    allocator* there = the_allocator.load(std::memory_order_acquire);
+    if (there != nullptr)
+        return *there;
+
+    auto* const made = new allocator;
+    if (the_allocator.compare_exchange_strong(there, made))
+        return *made;
+    delete made; // another thread was faster
+    return *there;
+}
+
+allocator::allocator()
+    : default_range_(port_range::system_ephemeral()),
+      any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
+                               : asio::ip::address(asio::ip::address_v4::any()))
+{
+}
+
+void allocator::disown_after_fork() noexcept
+{
+    if (allocator* const parents = the_allocator.exchange(nullptr))
+        parents->backends_.disown();
+}
+
+void allocator::run(std::span<request* const> batch) noexcept
+{
+    // Requests for one back end go out together.
+    std::array<port_backend*, max_batch> chosen = {};
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        request& asked = *batch[i];
+        if (asked.range && !asked.range->valid())
+            asked.ec = error::invalid_range;
+        else
+            chosen[i] = backends_.choose(asked.which, asked.ec);
+    }
+
+    std::array<request*, max_batch> together = {};
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        port_backend* const through = chosen[i];
+        if (through == nullptr)
+            continue;
+        std::size_t count = 0;
+        for (std::size_t j = i; j < batch.size(); ++j)
+            if (chosen[j] == through) {
+                together[count++] = batch[j];
+                chosen[j] = nullptr;
+            }
+        try {
+            run_on(*through, std::span(together).first(count));
+        } catch (const std::exception&) {
+            for (request* const asked : std::span(together).first(count))
+                if (!asked->ec && !asked->lease && asked->socket.get() == no_socket)
+                    asked->ec = std::make_error_code(std::errc::not_enough_memory);
+        }
+    }
+}
+
+void allocator::run_on(port_backend& through, std::span<request* const> batch)
+{
+    std::vector<allocation> allocations;
+    allocations.reserve(batch.size());
+    for (const request* const asked : batch)
+        allocations.push_back(prepare(*asked));
+
+    const std::error_code failure = through.run(allocations);
+    if (failure) {
+        for (request* const asked : batch) {
+            if (port_backend* const other = backends_.instead_of(&through, asked->which))
+                run_on(*other, std::span(&asked, 1));
+            else
+                asked->ec = failure;
+        }
+        return;
+    }
+
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        request& asked = *batch[i];
+        allocation& answered = allocations[i];
+        asked.ec = answered.ec;
+        if (asked.ec)
+            continue;
+        if (asked.what == product::lease) {
+            answered.hunt.leased(answered.port);
+            asked.lease = lease_access::make(through, answered.handle, answered.port,
+                                             answered.address.is_v6(), answered.mode);
+        } else {
+            answered.hunt.bound(answered.port);
+            asked.socket = std::move(answered.socket);
+        }
+    }
+}
+
+allocation allocator::prepare(const request& asked)
+{
+    return {.what = asked.what,
+            .address = asked.address.value_or(any_address_),
+            .mode = asked.mode,
+            .listen = asked.listen,
+            .backlog = asked.backlog,
+            .hunt = port_hunt(candidates(asked.range.value_or(default_range_)))};
+}
+
+std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
+{
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find_if(
+        candidates_, [range](const auto& set) { return set->range() == range; });
+    if (found != candidates_.end()) {
+        std::rotate(candidates_.begin(), found, found + 1);
+        return candidates_.front();
+    }
+    if (candidates_.size() == max_candidate_sets)
+        candidates_.pop_back();
+    std::random_device seed;
+    candidates_.insert(candidates_.begin(),
+                       std::make_shared<candidate_ports>(range, reserved_ports(),
+                                                         std::minstd_rand(seed())));
+    return candidates_.front();
+}
+
+std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& address,
+                              std::error_code& ec)
+{
+    ec = check_reuse_options(socket);
+    if (ec)
+        return 0;
+    port_hunt hunt(candidates(default_range_));
+    auto step = hunt.start();
+    while (step.port != 0) {
+        ec = bind_to(socket, address, step.port);
+        if (!ec) {
+            hunt.bound(step.port);
+            return step.port;
+        }
+        step = hunt.refused(step.port, ec);
+    }
+    ec = step.ec;
+    return 0;
+}
+
+void allocator::returned(std::uint16_t port) noexcept
+{
+    const std::lock_guard lock(mutex_);
+    for (const auto& set : candidates_)
+        if (set->range().contains(port))
+            set->mark_fresh(port);
+}
+
+void allocate(request& asked) noexcept
+{
+    request* const batch = &asked;
+    try {
+        allocator::instance().run(std::span(&batch, 1));
+    } catch (const std::exception&) {
+        asked.ec = std::make_error_code(std::errc::not_enough_memory);
+    }
+}
+
+std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address,
+                          std::error_code& ec) noexcept
+{
+    try {
+        return allocator::instance().bind(socket, address, ec);
+    } catch (const std::exception&) {
+        ec = std::make_error_code(std::errc::not_enough_memory);
+        return 0;
+    }
+}
+
+void throw_error(const std::error_code& ec, const char* verb, const request& asked)
+{
+    auto& known = allocator::instance();
+    std::string details = asked.address ? asked.address->to_string() : "every address";
+    details += ", ports " + to_string(asked.range.value_or(known.default_range()));
+    if (asked.which != backend::automatic)
+        details += ", back end " + std::string(to_string(asked.which));
+    if (ec == error::backend_unavailable)
+        details += "; " + known.backends().why_unavailable(asked.which);
+    throw std::system_error(ec, describe(verb, details));
+}
+
+void throw_error(const std::error_code& ec, const char* verb,
+                 const asio::ip::address& address)
+{
+    throw std::system_error(ec, describe(verb, "your socket, " + address.to_string()));
+}
+
+} // namespace detail
+
+std::vector<backend_status> available_backends()
+{
+    return detail::allocator::instance().backends().status();
+}
+
+port_lease find_unused_port(const find_options& options, std::error_code& ec) noexcept
+{
+    detail::request asked(options);
+    detail::allocate(asked);
+    ec = asked.ec;
+    return std::move(asked.lease);
+}
+
+port_lease find_unused_port(const find_options& options)
+{
+    detail::request asked(options);
+    detail::allocate(asked);
+    if (asked.ec)
+        detail::throw_error(asked.ec, "find_unused_port", asked);
+    return std::move(asked.lease);
+}
+
+} // namespace berth

@@ -1,0 +1,74 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "backend.hpp"
+#include "candidate_ports.hpp"
+
+#include <berth/detail/request.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+namespace berth::detail {
+
+/// All that the process knows of ports: the candidates and the back ends. There is one, made at
+/// the first use and never destroyed, since leases may live until the very end of the program.
+/// The child of a fork starts with a new one. Threads: any.
+class allocator {
+public:
+    [[nodiscard]] static allocator& instance();
+
+    /// Answers at most `max_batch` requests.
+    void run(std::span<request* const> batch) noexcept;
+
+    /// Binds a socket of the caller's and returns the port.
+    [[nodiscard]] std::uint16_t
+    bind(native_socket socket, const asio::ip::address& address, std::error_code& ec);
+
+    /// A lease gave its port back.
+    void returned(std::uint16_t port) noexcept;
+
+    [[nodiscard]] backend_choice& backends() noexcept { return backends_; }
+
+    /// The range of a request that names none.
+    [[nodiscard]] port_range default_range() const noexcept { return default_range_; }
+
+private:
+    allocator();
+    ~allocator() = default;
+
+    static void disown_after_fork() noexcept;
+    static const bool watching_forks;
+
+    [[nodiscard]] allocation prepare(const request& asked);
+    [[nodiscard]] std::shared_ptr<candidate_ports> candidates(port_range range);
+    void run_on(port_backend& through, std::span<request* const> batch);
+
+    backend_choice backends_;
+    const port_range default_range_;
+    const asio::ip::address any_address_;
+
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<candidate_ports>> candidates_; // last used first
+};
+
+/// Makes leases.
+struct lease_access {
+    [[nodiscard]] static port_lease make(port_backend& through, std::uint32_t handle,
+                                         std::uint16_t port, bool ipv6,
+                                         lease_mode mode) noexcept
+    {
+        port_lease lease;
+        lease.backend_ = &through;
+        lease.handle_ = handle;
+        lease.port_ = port;
+        lease.ipv6_ = ipv6;
+        lease.mode_ = mode;
+        return lease;
+    }
+};
+
+} // namespace berth::detail

@@ -1,0 +1,118 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "port_hunt.hpp"
+
+#include <berth/backend.hpp>
+#include <berth/detail/native_socket.hpp>
+#include <berth/detail/request.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace berth::detail {
+
+/// The most allocations that go through a back end at once.
+inline constexpr std::size_t max_batch = 64;
+
+/// One request on its way through a back end.
+struct allocation {
+    product what;
+    asio::ip::address address;
+    lease_mode mode;
+    bool listen;
+    int backlog;
+    port_hunt hunt;
+
+    // The answer. Where `ec` is set nothing is open.
+    std::error_code ec = {};
+    std::uint16_t port = 0;
+    std::uint32_t handle = 0;  // product::lease: what the back end knows the holder by
+    unique_socket socket = {}; // the other products
+};
+
+/// One way of opening and binding sockets. Threads: any.
+class port_backend {
+public:
+    port_backend() = default;
+    port_backend(const port_backend&) = delete;
+    port_backend& operator=(const port_backend&) = delete;
+    virtual ~port_backend() = default;
+
+    /// Answers at most `max_batch` allocations. An error returned says that the back end could
+    /// take none of them, for want of descriptors or memory, and that they are as they were.
+    [[nodiscard]] virtual std::error_code run(std::span<allocation> batch) noexcept = 0;
+
+    /// Ends a lease's holder: the port is free when this returns.
+    virtual void close(std::uint32_t handle) noexcept = 0;
+
+    /// Opens or seals a lease's holder.
+    [[nodiscard]] virtual std::error_code set_mode(std::uint32_t handle,
+                                                   lease_mode mode) noexcept = 0;
+
+    /// A second descriptor of a lease's holder, not inherited by programs that are started.
+    [[nodiscard]] virtual unique_socket duplicate(std::uint32_t handle,
+                                                  std::error_code& ec) noexcept = 0;
+
+    /// Called in the child of a fork, of which this back end knows nothing any more: what it
+    /// holds is the parent's. Async-signal-safe.
+    virtual void disown() noexcept { disowned_.store(true); }
+
+    [[nodiscard]] bool disowned() const noexcept { return disowned_.load(); }
+
+private:
+    std::atomic<bool> disowned_ = false;
+};
+
+/// The system's plain way: POSIX system calls, or Winsock.
+[[nodiscard]] std::unique_ptr<port_backend> make_system_backend();
+inline constexpr backend system_backend =
+    BERTH_WINDOWS ? backend::winsock : backend::syscalls;
+
+/// Throws std::system_error that names the call which failed.
+[[nodiscard]] std::unique_ptr<port_backend> make_uring_backend();
+
+/// Which back ends this process has. Threads: any.
+class backend_choice {
+public:
+    backend_choice();
+
+    /// The back end for an option; null, with the error, where it is not available.
+    [[nodiscard]] port_backend* choose(backend which, std::error_code& ec) noexcept;
+
+    /// The back end that takes over from `failed`, which could take nothing; null where the
+    /// option leaves no choice.
+    [[nodiscard]] port_backend* instead_of(const port_backend* failed,
+                                           backend which) noexcept;
+
+    [[nodiscard]] std::vector<backend_status> status();
+
+    /// Why the error is backend_unavailable.
+    [[nodiscard]] std::string why_unavailable(backend which);
+
+    /// As port_backend::disown().
+    void disown() noexcept;
+
+private:
+    [[nodiscard]] backend resolve(backend which) const noexcept;
+    [[nodiscard]] port_backend* uring(std::error_code& ec) noexcept;
+
+    const std::unique_ptr<port_backend> system_;
+    std::string environment_; // the value of BERTH_BACKEND
+    backend preferred_;       // what `automatic` stands for
+    bool environment_valid_;
+
+    std::mutex mutex_;
+    std::unique_ptr<port_backend> uring_;
+    std::string uring_reason_; // why there is none
+    std::atomic<port_backend*> uring_there_ = nullptr;
+    std::atomic<bool> uring_absent_ = false; // for good
+};
+
+} // namespace berth::detail

@@ -1,0 +1,102 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "candidate_ports.hpp"
+
+#include <algorithm>
+
+namespace berth::detail {
+
+namespace {
+
+// One take in so many looks at a busy port although there are fresh ones: often enough to notice
+// in time what others gave back, seldom enough to cost nothing.
+constexpr std::uint32_t busy_probe_interval = 64;
+
+std::vector<std::uint16_t> eligible(port_range range,
+                                    std::span<const port_range> reserved, bool odd)
+{
+    std::vector<std::uint16_t> ports;
+    for (std::uint32_t port = range.first; port <= range.last; ++port) {
+        const auto number = static_cast<std::uint16_t>(port);
+        const bool is_reserved = std::ranges::any_of(
+            reserved, [number](port_range r) { return r.contains(number); });
+        if (!is_reserved && ((number - range.first) % 2 != 0) == odd)
+            ports.push_back(number);
+    }
+    return ports;
+}
+
+} // namespace
+
+candidate_ports::candidate_ports(port_range range, std::span<const port_range> reserved,
+                                 std::minstd_rand random)
+    : range_(range), fresh_(range.size()), busy_(fresh_ + 1), links_(range.size() + 2U)
+{
+    for (index at = 0; at < links_.size(); ++at)
+        links_[at] = {at, at};
+
+    // connect() chooses source ports at even offsets first (__inet_hash_connect() in the
+    // kernel's net/ipv4/inet_hashtables.c): odd ones collide less with clients.
+    for (const bool odd : {true, false}) {
+        std::vector<std::uint16_t> ports = eligible(range, reserved, odd);
+        std::ranges::shuffle(ports, random);
+        for (const std::uint16_t port : ports)
+            append(fresh_, index(port - range.first));
+    }
+}
+
+std::uint16_t candidate_ports::take(const std::vector<bool>& tried) noexcept
+{
+    const std::lock_guard lock(mutex_);
+    const bool busy_first = ++taken_ % busy_probe_interval == 0;
+    if (const auto port = take_from(busy_first ? busy_ : fresh_, tried))
+        return port;
+    return take_from(busy_first ? fresh_ : busy_, tried);
+}
+
+void candidate_ports::mark_busy(std::uint16_t port) noexcept
+{
+    move(port, busy_);
+}
+
+void candidate_ports::mark_fresh(std::uint16_t port) noexcept
+{
+    move(port, fresh_);
+}
+
+void candidate_ports::unlink(index at) noexcept
+{
+    const link was = links_[at];
+    links_[was.previous].next = was.next;
+    links_[was.next].previous = was.previous;
+}
+
+void candidate_ports::append(index ring, index at) noexcept
+{
+    const index last = links_[ring].previous;
+    links_[at] = {last, ring};
+    links_[last].next = at;
+    links_[ring].previous = at;
+}
+
+void candidate_ports::move(std::uint16_t port, index ring) noexcept
+{
+    const std::lock_guard lock(mutex_);
+    const auto at = index(port - range_.first);
+    unlink(at);
+    append(ring, at);
+}
+
+std::uint16_t candidate_ports::take_from(index ring,
+                                         const std::vector<bool>& tried) noexcept
+{
+    for (index at = links_[ring].next; at != ring; at = links_[at].next) {
+        if (!tried.empty() && tried[at])
+            continue;
+        unlink(at);
+        append(ring, at);
+        return static_cast<std::uint16_t>(range_.first + at);
+    }
+    return 0;
+}
+
+} // namespace berth::detail

@@ -1,0 +1,66 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/port_range.hpp>
+
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <span>
+#include <vector>
+
+namespace berth::detail {
+
+/// The ports of a range in the order in which they are tried: a hint, never a promise, for only
+/// the kernel knows what is free.
+///
+/// Two queues. *Fresh* ports are believed free; the one that came back last is tried last, so
+/// that a number is reused as late as possible. *Busy* ports were refused or are leased; they
+/// are tried now and then, for others give ports back without telling us, and first when
+/// nothing else is left. Taking a port moves it to the end of its queue.
+///
+/// Threads: any.
+class candidate_ports {
+public:
+    candidate_ports(port_range range, std::span<const port_range> reserved,
+                    std::minstd_rand random);
+
+    candidate_ports(const candidate_ports&) = delete;
+    candidate_ports& operator=(const candidate_ports&) = delete;
+
+    [[nodiscard]] port_range range() const noexcept { return range_; }
+
+    /// The next port to try that is not marked in `tried`, by its offset in the range; an empty
+    /// `tried` marks none. 0 when all are marked.
+    [[nodiscard]] std::uint16_t take(const std::vector<bool>& tried) noexcept;
+
+    /// Somebody else has the port, or a lease of ours.
+    void mark_busy(std::uint16_t port) noexcept;
+
+    /// The port came back, or went where its return cannot be seen.
+    void mark_fresh(std::uint16_t port) noexcept;
+
+private:
+    // One link for each offset in the range, then the heads of the two rings.
+    using index = std::uint32_t;
+
+    struct link {
+        index previous;
+        index next;
+    };
+
+    void unlink(index at) noexcept;
+    void append(index ring, index at) noexcept;
+    void move(std::uint16_t port, index ring) noexcept;
+    [[nodiscard]] std::uint16_t take_from(index ring,
+                                          const std::vector<bool>& tried) noexcept;
+
+    const port_range range_;
+    const index fresh_;
+    const index busy_;
+    std::mutex mutex_;
+    std::vector<link> links_;
+    std::uint32_t taken_ = 0;
+};
+
+} // namespace berth::detail

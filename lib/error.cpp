@@ -1,0 +1,73 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include <berth/error.hpp>
+
+#include <string>
+
+namespace berth {
+
+namespace {
+
+class category final : public std::error_category {
+public:
+    [[nodiscard]] const char* name() const noexcept override { return "berth"; }
+
+    [[nodiscard]] std::string message(int value) const override
+    {
+        switch (static_cast<error>(value)) {
+        case error::ports_exhausted:
+            return "every candidate port was refused once: widen the range or give ports "
+                   "back";
+        case error::invalid_range:
+            return "the port range is empty, reversed or holds port 0";
+        case error::reuse_address_set:
+            return "the socket has SO_REUSEADDR set, another socket could share its "
+                   "port: "
+                   "open it without (an Asio acceptor: open(), not the constructor with "
+                   "an "
+                   "endpoint)";
+        case error::reuse_port_set:
+            return "the socket has SO_REUSEPORT set, another socket could share its "
+                   "port: "
+                   "open it without";
+        case error::backend_unavailable:
+            return "the back end asked for is not available";
+        case error::lease_empty:
+            return "the lease holds no port in this process";
+        }
+        return "unknown error " + std::to_string(value);
+    }
+
+    [[nodiscard]] std::error_condition
+    default_error_condition(int value) const noexcept override
+    {
+        switch (static_cast<error>(value)) {
+        case error::ports_exhausted:
+            return std::errc::address_in_use;
+        case error::invalid_range:
+        case error::reuse_address_set:
+        case error::reuse_port_set:
+            return std::errc::invalid_argument;
+        case error::backend_unavailable:
+            return std::errc::not_supported;
+        case error::lease_empty:
+            return std::errc::bad_file_descriptor;
+        }
+        return {value, *this};
+    }
+};
+
+} // namespace
+
+const std::error_category& error_category() noexcept
+{
+    // Never destroyed: errors are made until the very end of a program.
+    static const auto* const instance = new category;
+    return *instance;
+}
+
+std::error_code make_error_code(error e) noexcept
+{
+    return {static_cast<int>(e), error_category()};
+}
+
+} // namespace berth

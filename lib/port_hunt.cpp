@@ -1,0 +1,34 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "port_hunt.hpp"
+
+#include <berth/error.hpp>
+
+namespace berth::detail {
+
+port_hunt::step port_hunt::start()
+{
+    const std::uint16_t port = candidates_->take(tried_);
+    // No candidate at all: the whole range is reserved.
+    return {port,
+            port == 0 ? make_error_code(error::ports_exhausted) : std::error_code()};
+}
+
+port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
+{
+    const bool denied = ec == std::errc::permission_denied;
+    if (!denied && ec != std::errc::address_in_use)
+        return {0, ec};
+
+    all_denied_ = all_denied_ && denied;
+    const port_range range = candidates_->range();
+    if (tried_.empty())
+        tried_.resize(range.size());
+    tried_[port - range.first] = true;
+    candidates_->mark_busy(port);
+
+    if (const std::uint16_t next = candidates_->take(tried_))
+        return {next, {}};
+    return {0, all_denied_ ? ec : make_error_code(error::ports_exhausted)};
+}
+
+} // namespace berth::detail

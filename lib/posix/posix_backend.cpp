@@ -1,0 +1,120 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "../backend.hpp"
+#include "../system.hpp"
+#include "socket_address.hpp"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+namespace berth::detail {
+
+namespace {
+
+std::error_code last_error() noexcept
+{
+    return {errno, std::system_category()};
+}
+
+std::error_code set_option(int socket, int level, int option, int value) noexcept
+{
+    if (::setsockopt(socket, level, option, &value, sizeof(value)) != 0)
+        return last_error();
+    return {};
+}
+
+/// System calls, one by one. A lease's handle is its descriptor.
+class posix_backend final : public port_backend {
+public:
+    std::error_code run(std::span<allocation> batch) noexcept override
+    {
+        for (allocation& one : batch) {
+            try {
+                one.ec = allocate(one);
+            } catch (const std::bad_alloc&) {
+                one.ec = std::make_error_code(std::errc::not_enough_memory);
+            }
+            if (one.ec)
+                one.socket = unique_socket();
+            else if (one.what == product::lease)
+                one.handle = static_cast<std::uint32_t>(one.socket.release());
+        }
+        return {};
+    }
+
+    void close(std::uint32_t handle) noexcept override
+    {
+        // In the child of a fork this ends the child's copy of the descriptor, no more.
+        close_socket(static_cast<int>(handle));
+    }
+
+    std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
+    {
+        return set_reuse(static_cast<int>(handle), mode);
+    }
+
+    unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override
+    {
+        unique_socket copy(::fcntl(static_cast<int>(handle), F_DUPFD_CLOEXEC, 0));
+        ec = copy.get() == no_socket ? last_error() : std::error_code();
+        return copy;
+    }
+
+private:
+    // One after the other: where the second fails the first is taken back.
+    static std::error_code set_reuse(int socket, lease_mode mode) noexcept
+    {
+        const int value = mode == lease_mode::open ? 1 : 0;
+        if (const auto ec = set_option(socket, SOL_SOCKET, SO_REUSEADDR, value))
+            return ec;
+        const auto ec = set_option(socket, SOL_SOCKET, SO_REUSEPORT, value);
+        if (ec)
+            (void)set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1 - value);
+        return ec;
+    }
+
+    std::error_code allocate(allocation& one) const
+    {
+        const int type = one.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
+        const int family = one.address.is_v6() ? AF_INET6 : AF_INET;
+        one.socket = unique_socket(::socket(family, type | SOCK_CLOEXEC, 0));
+        const int socket = one.socket.get();
+        if (socket == no_socket)
+            return last_error();
+
+        if (ipv6_only_by_default_ && one.address.is_v6() && one.address.is_unspecified())
+            if (const auto ec = set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0))
+                return ec;
+
+        auto step = one.hunt.start();
+        while (step.port != 0) {
+            const std::error_code ec = bind_to(socket, one.address, step.port);
+            if (!ec)
+                break;
+            step = one.hunt.refused(step.port, ec);
+        }
+        if (step.port == 0)
+            return step.ec;
+        one.port = step.port;
+
+        // Only now that the port is ours: two sockets that were reusable before their bind
+        // could both be given it.
+        if (one.what == product::lease && one.mode == lease_mode::open)
+            return set_reuse(socket, one.mode);
+        if (one.what == product::tcp_acceptor && one.listen &&
+            ::listen(socket, one.backlog) != 0)
+            return last_error();
+        return {};
+    }
+
+    const bool ipv6_only_by_default_ = ipv6_only_by_default();
+};
+
+} // namespace
+
+std::unique_ptr<port_backend> make_system_backend()
+{
+    return std::make_unique<posix_backend>();
+}
+
+} // namespace berth::detail

@@ -1,0 +1,113 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "../system.hpp"
+
+#include "socket_address.hpp"
+
+#include <berth/error.hpp>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+
+namespace berth {
+
+// https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html describes the files.
+
+port_range port_range::system_ephemeral() noexcept
+{
+    try {
+        std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+        port_range range{0, 0};
+        if (file >> range.first >> range.last && range.valid())
+            return range;
+    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the default follows
+    }
+    return {32768, 60999};
+}
+
+namespace detail {
+
+namespace {
+
+std::error_code last_error() noexcept
+{
+    return {errno, std::system_category()};
+}
+
+bool is_set(int socket, int option) noexcept
+{
+    int value = 0;
+    socklen_t size = sizeof(value);
+    return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 && value != 0;
+}
+
+} // namespace
+
+std::vector<port_range> reserved_ports()
+{
+    std::vector<port_range> reserved;
+    std::ifstream file("/proc/sys/net/ipv4/ip_local_reserved_ports");
+    for (std::string entry; std::getline(file, entry, ',');) {
+        entry.erase(entry.find_last_not_of(" \n\t") + 1);
+        std::error_code ec;
+        const port_range range = port_range::parse(entry, ec);
+        if (!ec)
+            reserved.push_back(range);
+    }
+    return reserved;
+}
+
+bool have_ipv6() noexcept
+{
+    const unique_socket probe(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return probe.get() != no_socket || errno != EAFNOSUPPORT;
+}
+
+bool ipv6_only_by_default() noexcept
+{
+    try {
+        std::ifstream file("/proc/sys/net/ipv6/bindv6only");
+        int value = 0;
+        return (file >> value) && value != 0;
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+std::error_code check_reuse_options(native_socket socket) noexcept
+{
+    int type = 0;
+    socklen_t size = sizeof(type);
+    if (::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+        return last_error();
+    if (type == SOCK_STREAM && is_set(socket, SO_REUSEADDR))
+        return error::reuse_address_set;
+    if (type == SOCK_STREAM && is_set(socket, SO_REUSEPORT))
+        return error::reuse_port_set;
+    return {};
+}
+
+std::error_code bind_to(native_socket socket, const asio::ip::address& address,
+                        std::uint16_t port) noexcept
+{
+    const socket_address to(address, port);
+    return ::bind(socket, to.data(), to.size()) != 0 ? last_error() : std::error_code();
+}
+
+void close_socket(native_socket socket) noexcept
+{
+    // Not again on EINTR: Linux has closed the descriptor all the same (close(2)).
+    ::close(socket);
+}
+
+bool watch_forks(void (*in_child)()) noexcept
+{
+    return ::pthread_atfork(nullptr, nullptr, in_child) == 0;
+}
+
+} // namespace detail
+
+} // namespace berth

@@ -1,0 +1,60 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <liburing.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+
+// The requests on direct descriptors that liburing learnt to prepare only after 2.3, the oldest
+// release that berth is built with. One code path for all releases, so that what is tested is
+// what runs. Numbers and layouts are the kernel's (include/uapi/linux/io_uring.h).
+
+namespace berth::detail {
+
+inline constexpr unsigned op_socket = 45;           // Linux 5.19
+inline constexpr unsigned op_uring_cmd = 46;        // Linux 5.19; socket options: 6.7
+inline constexpr unsigned op_fixed_fd_install = 54; // Linux 6.8
+inline constexpr unsigned op_bind = 56;             // Linux 6.11
+inline constexpr unsigned op_listen = 57;           // Linux 6.11
+
+inline void prep_on_slot(io_uring_sqe& sqe, unsigned operation, unsigned slot,
+                         const void* address, unsigned length,
+                         std::uint64_t offset) noexcept
+{
+    ::io_uring_prep_rw(static_cast<int>(operation), &sqe, static_cast<int>(slot), address,
+                       length, offset);
+    sqe.flags = IOSQE_FIXED_FILE;
+    sqe.user_data = 0;
+}
+
+inline void prep_bind(io_uring_sqe& sqe, unsigned slot, const sockaddr* address,
+                      socklen_t size) noexcept
+{
+    prep_on_slot(sqe, op_bind, slot, address, 0, size);
+}
+
+inline void prep_listen(io_uring_sqe& sqe, unsigned slot, int backlog) noexcept
+{
+    prep_on_slot(sqe, op_listen, slot, nullptr, static_cast<unsigned>(backlog), 0);
+}
+
+/// The option's value is read when the request is issued: it must outlive the submission.
+inline void prep_setsockopt(io_uring_sqe& sqe, unsigned slot, int level, int option,
+                            const int& value) noexcept
+{
+    constexpr std::uint64_t socket_op_setsockopt = 3;
+    prep_on_slot(sqe, op_uring_cmd, slot, nullptr, 0, socket_op_setsockopt);
+    sqe.addr = static_cast<std::uint64_t>(static_cast<unsigned>(option)) << 32 |
+               static_cast<unsigned>(level);
+    sqe.file_index = sizeof(value); // the option's length shares the field
+    sqe.addr3 = reinterpret_cast<std::uint64_t>(&value);
+}
+
+/// A descriptor for a direct one, close-on-exec.
+inline void prep_install(io_uring_sqe& sqe, unsigned slot) noexcept
+{
+    prep_on_slot(sqe, op_fixed_fd_install, slot, nullptr, 0, 0);
+}
+
+} // namespace berth::detail

@@ -1,0 +1,288 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "shard.hpp"
+
+#include "compat.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace berth::detail {
+
+namespace {
+
+// SOCKET, IPV6_V6ONLY, BIND, LISTEN, FIXED_FD_INSTALL, CLOSE.
+constexpr unsigned longest_chain = 6;
+
+constexpr unsigned ring_entries = 64;      // 16 KiB of locked memory
+constexpr unsigned small_ring_entries = 8; // 8 KiB, where RLIMIT_MEMLOCK allows no more
+static_assert(small_ring_entries >= longest_chain);
+
+constexpr unsigned ring_flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL;
+
+const int on = 1;
+const int off = 0;
+
+std::error_code system_error(int value) noexcept
+{
+    return {value, std::system_category()};
+}
+
+// The kernel allows as many direct descriptors as RLIMIT_NOFILE. For more than that liburing
+// would raise the process's limit, which is not ours to change.
+unsigned table_size() noexcept
+{
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= shard::max_slots)
+        return shard::max_slots;
+    return static_cast<unsigned>(limit.rlim_cur);
+}
+
+ring make_ring(unsigned slots)
+{
+    try {
+        return {ring_entries, ring_flags, slots};
+    } catch (const std::system_error& e) {
+        if (e.code() != std::errc::not_enough_memory)
+            throw;
+    }
+    return {small_ring_entries, ring_flags, slots};
+}
+
+} // namespace
+
+shard::shard(bool ipv6_only_by_default)
+    : ipv6_only_by_default_(ipv6_only_by_default), slots_(table_size()),
+      ring_(make_ring(slots_))
+{
+    ring_.require_socket_operations();
+    if (slots_ < max_batch)
+        throw std::system_error(EMFILE, std::system_category(),
+                                "RLIMIT_NOFILE is below " + std::to_string(max_batch));
+    free_slots_.reserve(slots_);
+    for (unsigned slot = slots_; slot-- > 0;)
+        free_slots_.push_back(static_cast<std::uint16_t>(slot));
+}
+
+std::error_code shard::run(std::span<allocation> batch) noexcept
+{
+    std::array<attempt, max_batch> storage;
+    const std::span<attempt> attempts = std::span(storage).first(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        attempts[i].slot = free_slots_.back();
+        free_slots_.pop_back();
+        attempts[i].step = batch[i].hunt.start();
+    }
+
+    for (std::size_t left = batch.size(); left != 0;) {
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (attempts[i].answered)
+                continue;
+            // A chain must not span two submissions.
+            if (ring_.room() < longest_chain)
+                submit(attempts);
+            if (broken_)
+                attempts[i].step = {0, broken_};
+            if (attempts[i].step.port != 0)
+                queue(i, attempts[i], batch[i]);
+            else
+                give_up(attempts[i], batch[i]);
+        }
+        submit(attempts);
+
+        left = 0;
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (!attempts[i].answered)
+                learn(attempts[i], batch[i]);
+            left += attempts[i].answered ? 0 : 1;
+        }
+    }
+    const bool none =
+        std::ranges::all_of(batch, [](const allocation& one) { return bool(one.ec); });
+    return broken_ && none ? broken_ : std::error_code();
+}
+
+// One chain from an empty slot, or from a socket that was refused, to what is asked for. It
+// leaves exactly one completion, of its first failure or of its end; CLOSE aside, which nobody
+// waits for.
+void shard::queue(std::size_t number, attempt& one, const allocation& asked) noexcept
+{
+    const auto add = [&](stage reached, unsigned flags, auto&& prepare) {
+        io_uring_sqe& request = ring_.next();
+        prepare(request);
+        request.flags |= static_cast<std::uint8_t>(flags);
+        request.user_data = number << 8U | static_cast<std::uint8_t>(reached);
+    };
+    constexpr unsigned link = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+    const unsigned slot = one.slot;
+    one.address = socket_address(asked.address, one.step.port);
+    one.waiting = true;
+
+    if (!one.opened) {
+        const int type = asked.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
+        add(stage::open, link, [&](io_uring_sqe& request) {
+            ::io_uring_prep_socket_direct(&request, one.address.family(), type, 0, slot,
+                                          0);
+        });
+        if (ipv6_only_by_default_ && asked.address.is_v6() &&
+            asked.address.is_unspecified())
+            add(stage::finish, link, [&](io_uring_sqe& request) {
+                prep_setsockopt(request, slot, IPPROTO_IPV6, IPV6_V6ONLY, off);
+            });
+    }
+
+    const bool open_lease =
+        asked.what == product::lease && asked.mode == lease_mode::open;
+    const bool sealed_lease = asked.what == product::lease && !open_lease;
+    add(stage::bind, sealed_lease ? 0 : link, [&](io_uring_sqe& request) {
+        prep_bind(request, slot, one.address.data(), one.address.size());
+    });
+    if (sealed_lease)
+        return;
+
+    if (open_lease) {
+        // Only now that the port is ours: two sockets that were reusable before their bind
+        // could both be given it.
+        add(stage::finish, link, [&](io_uring_sqe& request) {
+            prep_setsockopt(request, slot, SOL_SOCKET, SO_REUSEADDR, on);
+        });
+        add(stage::finish, 0, [&](io_uring_sqe& request) {
+            prep_setsockopt(request, slot, SOL_SOCKET, SO_REUSEPORT, on);
+        });
+        return;
+    }
+
+    if (asked.what == product::tcp_acceptor && asked.listen)
+        add(stage::finish, link,
+            [&](io_uring_sqe& request) { prep_listen(request, slot, asked.backlog); });
+    // The slot would hold the port after the caller has closed the descriptor.
+    add(stage::finish, IOSQE_IO_HARDLINK,
+        [&](io_uring_sqe& request) { prep_install(request, slot); });
+    queue_close(slot);
+}
+
+void shard::queue_close(unsigned slot) noexcept
+{
+    if (broken_)
+        return; // the kernel closes the slot with the ring, when the process ends
+    io_uring_sqe& request = ring_.next();
+    ::io_uring_prep_close_direct(&request, slot);
+    request.flags |= IOSQE_CQE_SKIP_SUCCESS;
+    request.user_data = static_cast<std::uint8_t>(stage::close);
+}
+
+void shard::submit(std::span<attempt> attempts) noexcept
+{
+    std::error_code ec = ring_.submit();
+    const auto note = [&](const io_uring_cqe& completion) {
+        const auto reached = static_cast<stage>(completion.user_data & 0xffU);
+        if (reached == stage::close)
+            return;
+        attempt& one = attempts[completion.user_data >> 8U];
+        one.reached = reached;
+        one.result = completion.res;
+        one.waiting = false;
+    };
+
+    for (attempt& one : attempts) {
+        while (one.waiting && !ec) {
+            if (io_uring_cqe* const completion = ring_.wait(ec)) {
+                note(*completion);
+                ring_.seen(completion);
+            }
+        }
+        if (one.waiting) {
+            one.reached = stage::finish;
+            one.result = -ec.value();
+            one.waiting = false;
+        }
+    }
+    while (io_uring_cqe* const completion = ring_.peek())
+        ring_.seen(completion); // of a CLOSE that failed
+    if (ec)
+        broken_ = ec;
+}
+
+void shard::learn(attempt& one, allocation& asked) noexcept
+{
+    if (one.step.port == 0 || one.answered)
+        return;
+    if (one.result < 0) {
+        const std::error_code ec = system_error(-one.result);
+        one.opened = one.reached != stage::open;
+        try {
+            one.step = one.reached == stage::bind ? asked.hunt.refused(one.step.port, ec)
+                                                  : port_hunt::step{0, ec};
+        } catch (const std::bad_alloc&) {
+            one.step = {0, std::make_error_code(std::errc::not_enough_memory)};
+        }
+        return;
+    }
+
+    one.answered = true;
+    asked.port = one.step.port;
+    if (asked.what == product::lease) {
+        asked.handle = one.slot;
+    } else {
+        asked.socket = unique_socket(one.result);
+        free_slots_.push_back(static_cast<std::uint16_t>(one.slot));
+    }
+}
+
+void shard::give_up(attempt& one, allocation& asked) noexcept
+{
+    one.answered = true;
+    asked.ec = one.step.ec;
+    if (one.opened)
+        queue_close(one.slot);
+    free_slots_.push_back(static_cast<std::uint16_t>(one.slot));
+}
+
+void shard::close(unsigned slot) noexcept
+{
+    queue_close(slot);
+    submit({});
+    free_slots_.push_back(static_cast<std::uint16_t>(slot));
+}
+
+std::error_code shard::set_mode(unsigned slot, lease_mode mode) noexcept
+{
+    if (broken_)
+        return broken_;
+    const bool open = mode == lease_mode::open;
+    const auto set = [&](int option, bool value) {
+        prep_setsockopt(ring_.next(), slot, SOL_SOCKET, option, value ? on : off);
+        return submit_single();
+    };
+    if (const int result = set(SO_REUSEADDR, open); result < 0)
+        return system_error(-result);
+    if (const int result = set(SO_REUSEPORT, open); result < 0) {
+        (void)set(SO_REUSEADDR, !open);
+        return system_error(-result);
+    }
+    return {};
+}
+
+unique_socket shard::install(unsigned slot, std::error_code& ec) noexcept
+{
+    ec = broken_;
+    if (ec)
+        return {};
+    prep_install(ring_.next(), slot);
+    const int result = submit_single();
+    ec = result < 0 ? system_error(-result) : std::error_code();
+    return result < 0 ? unique_socket() : unique_socket(result);
+}
+
+// The result of the one request that is queued, under number 0.
+int shard::submit_single() noexcept
+{
+    attempt one;
+    one.waiting = true;
+    submit(std::span(&one, 1));
+    return one.result;
+}
+
+} // namespace berth::detail

@@ -1,0 +1,86 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "../backend.hpp"
+#include "../posix/socket_address.hpp"
+#include "ring.hpp"
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <system_error>
+#include <vector>
+
+namespace berth::detail {
+
+/// A ring with its table of direct descriptors, used by one thread at a time. A lease's holder
+/// is a direct descriptor and so costs none of the process's own; all that is asked for at once
+/// goes to the kernel in one submission for each round of tries.
+///
+/// Every operation used here completes while it is submitted (io_socket(), io_bind(),
+/// io_listen(), io_uring_cmd_sock(), io_install_fixed_fd() and io_close() in the kernel's
+/// io_uring/ never go to a worker), so that waiting for completions does not wait.
+class shard {
+public:
+    static constexpr unsigned max_slots = 4096;
+
+    /// Throws std::system_error that names the call which failed.
+    explicit shard(bool ipv6_only_by_default);
+
+    [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+
+    // All that follows wants the mutex held.
+
+    [[nodiscard]] bool has_room(std::size_t slots) const noexcept
+    {
+        return !broken_ && free_slots_.size() >= slots;
+    }
+
+    /// Answers each allocation; there must be room. A lease's handle is its slot. An error returned
+    /// says that the kernel took no request at all.
+    [[nodiscard]] std::error_code run(std::span<allocation> batch) noexcept;
+
+    void close(unsigned slot) noexcept;
+    [[nodiscard]] std::error_code set_mode(unsigned slot, lease_mode mode) noexcept;
+    [[nodiscard]] unique_socket install(unsigned slot, std::error_code& ec) noexcept;
+
+    /// For the child of a fork; without the mutex.
+    void disown() noexcept { ring_.disown(); }
+
+private:
+    // Where a request stands in its chain, which tells what its failure leaves behind.
+    enum class stage : std::uint8_t {
+        open,   // an empty slot
+        bind,   // a socket in the slot, to be tried with another port
+        finish, // a socket in the slot, of no use any more
+        close,  // nothing
+    };
+
+    struct attempt {
+        unsigned slot = 0;
+        port_hunt::step step;
+        socket_address address;
+        bool opened = false;  // there is a socket in the slot
+        bool waiting = false; // a completion is due
+        bool answered = false;
+        stage reached = stage::open;
+        int result = 0;
+    };
+
+    void queue(std::size_t number, attempt& one, const allocation& asked) noexcept;
+    void queue_close(unsigned slot) noexcept;
+    void submit(std::span<attempt> attempts) noexcept;
+    void learn(attempt& one, allocation& asked) noexcept;
+    void give_up(attempt& one, allocation& asked) noexcept;
+    [[nodiscard]] int submit_single() noexcept;
+
+    std::mutex mutex_;
+    const bool ipv6_only_by_default_;
+    const unsigned slots_;
+    ring ring_;
+    std::vector<std::uint16_t> free_slots_;
+    std::error_code
+        broken_; // the kernel refused a submission: what is queued stays queued
+};
+
+} // namespace berth::detail

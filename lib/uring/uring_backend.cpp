@@ -1,0 +1,165 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "../backend.hpp"
+#include "../system.hpp"
+#include "shard.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+
+namespace berth::detail {
+
+namespace {
+
+constexpr unsigned slot_bits = 12;
+constexpr unsigned slot_mask = (1U << slot_bits) - 1;
+static_assert(shard::max_slots == 1U << slot_bits);
+
+constexpr std::size_t max_shards = 64;
+
+/// One submission for many requests, on as many shards as threads allocate at once, or as the
+/// leases held need. A lease's handle is the shard's number and the slot in its table.
+class uring_backend final : public port_backend {
+public:
+    uring_backend() { grow(0); }
+
+    ~uring_backend() override
+    {
+        for (std::size_t i = 0; i < count_; ++i)
+            delete shards_[i].load();
+    }
+
+    std::error_code run(std::span<allocation> batch) noexcept override
+    {
+        std::error_code ec;
+        const auto [number, lock] = acquire(batch.size(), ec);
+        if (ec)
+            return ec;
+        ec = shard_at(number).run(batch);
+        for (allocation& one : batch)
+            if (!one.ec && one.what == product::lease)
+                one.handle |= static_cast<std::uint32_t>(number << slot_bits);
+        return ec;
+    }
+
+    void close(std::uint32_t handle) noexcept override
+    {
+        // The child of a fork shares the parent's table.
+        if (disowned())
+            return;
+        shard& holder = shard_at(handle >> slot_bits);
+        const std::lock_guard lock(holder.mutex());
+        holder.close(handle & slot_mask);
+    }
+
+    std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
+    {
+        shard& holder = shard_at(handle >> slot_bits);
+        const std::lock_guard lock(holder.mutex());
+        return holder.set_mode(handle & slot_mask, mode);
+    }
+
+    unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override
+    {
+        shard& holder = shard_at(handle >> slot_bits);
+        const std::lock_guard lock(holder.mutex());
+        return holder.install(handle & slot_mask, ec);
+    }
+
+    void disown() noexcept override
+    {
+        port_backend::disown();
+        for (std::size_t i = 0; i < count_; ++i)
+            shard_at(i).disown();
+    }
+
+private:
+    [[nodiscard]] shard& shard_at(std::size_t number) noexcept
+    {
+        return *shards_[number].load();
+    }
+
+    struct held_shard {
+        std::size_t number = 0;
+        std::unique_lock<std::mutex> lock;
+    };
+
+    // A locked shard with room for so many leases: the one that this thread had last, another
+    // that is idle, a new one; and only then one to wait for.
+    held_shard acquire(std::size_t slots, std::error_code& ec) noexcept
+    {
+        static thread_local struct {
+            const uring_backend* of = nullptr;
+            std::size_t number = 0;
+        } last;
+
+        const auto found = [&](std::size_t number, std::unique_lock<std::mutex> lock) {
+            last = {this, number};
+            return held_shard{number, std::move(lock)};
+        };
+        const std::size_t first = last.of == this ? last.number : 0;
+        const std::size_t count = count_.load();
+
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t number = (first + i) % count;
+            std::unique_lock lock(shard_at(number).mutex(), std::try_to_lock);
+            if (lock && shard_at(number).has_room(slots))
+                return found(number, std::move(lock));
+        }
+        if (count < std::thread::hardware_concurrency())
+            (void)try_grow(count);
+        for (;;) {
+            const std::size_t known = count_.load();
+            for (std::size_t i = 0; i < known; ++i) {
+                // The newest first: it is the likeliest to have room.
+                const std::size_t number = known - 1 - i;
+                std::unique_lock lock(shard_at(number).mutex());
+                if (shard_at(number).has_room(slots))
+                    return found(number, std::move(lock));
+            }
+            ec = try_grow(known);
+            if (ec)
+                return {};
+        }
+    }
+
+    // Adds a shard, unless another thread has done so since there were `known`.
+    void grow(std::size_t known)
+    {
+        const std::lock_guard lock(growing_);
+        if (count_ != known)
+            return;
+        if (known == max_shards)
+            throw std::system_error(ENFILE, std::system_category());
+        shards_[known] = new shard(ipv6_only_by_default_);
+        ++count_;
+    }
+
+    std::error_code try_grow(std::size_t known) noexcept
+    {
+        try {
+            grow(known);
+            return {};
+        } catch (const std::system_error& e) {
+            return e.code();
+        } catch (const std::bad_alloc&) {
+            return std::make_error_code(std::errc::not_enough_memory);
+        }
+    }
+
+    const bool ipv6_only_by_default_ = ipv6_only_by_default();
+    std::array<std::atomic<shard*>, max_shards> shards_ = {};
+    std::atomic<std::size_t> count_ = 0;
+    std::mutex growing_;
+};
+
+} // namespace
+
+std::unique_ptr<port_backend> make_uring_backend()
+{
+    return std::make_unique<uring_backend>();
+}
+
+} // namespace berth::detail
