@@ -50,8 +50,7 @@ allocator::allocator()
     : default_range_(port_range::system_ephemeral()),
       any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
                                : asio::ip::address(asio::ip::address_v4::any()))
-{
-}
+{}
 
 void allocator::disown_after_fork() noexcept
 {

@@ -33,9 +33,7 @@ std::string_view to_string(backend which) noexcept
 
 namespace detail {
 
-backend_choice::backend_choice()
-    : system_(make_system_backend()), preferred_(backend::automatic),
-      environment_valid_(true)
+backend_choice::backend_choice() : system_(make_system_backend())
 {
     // Read once, before the first thread can have a reason to change it.
     const char* const value =

@@ -105,8 +105,8 @@ private:
 
     const std::unique_ptr<port_backend> system_;
     std::string environment_; // the value of BERTH_BACKEND
-    backend preferred_;       // what `automatic` stands for
-    bool environment_valid_;
+    bool environment_valid_ = true;
+    backend preferred_ = backend::automatic; // what `automatic` stands for
 
     std::mutex mutex_;
     std::unique_ptr<port_backend> uring_;

@@ -34,8 +34,7 @@ public:
 
     explicit port_hunt(std::shared_ptr<candidate_ports> candidates) noexcept
         : candidates_(std::move(candidates))
-    {
-    }
+    {}
 
     /// The first port to try.
     [[nodiscard]] step start();

@@ -49,5 +49,4 @@ enum class error {
 } // namespace berth
 
 template <>
-struct std::is_error_code_enum<berth::error> : std::true_type {
-};
+struct std::is_error_code_enum<berth::error> : std::true_type {};

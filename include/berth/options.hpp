@@ -7,6 +7,7 @@
 #include <asio/ip/address.hpp>
 #include <asio/socket_base.hpp>
 
+#include <cstdint>
 #include <optional>
 
 namespace berth {
@@ -37,7 +38,7 @@ struct bind_options {
 };
 
 /// Whom a lease lets in, on Linux.
-enum class lease_mode {
+enum class lease_mode : std::uint8_t {
     open, ///< A server that sets SO_REUSEADDR (or SO_REUSEPORT, same user) may bind the port.
     sealed, ///< Nobody may.
 };

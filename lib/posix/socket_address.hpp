@@ -16,6 +16,7 @@ class socket_address {
 public:
     socket_address() noexcept = default;
 
+    // NOLINTNEXTLINE(bugprone-exception-escape): to_v4() and to_v6() are of the right family
     socket_address(const asio::ip::address& address, std::uint16_t port) noexcept
     {
         if (address.is_v6()) {

@@ -90,6 +90,7 @@ std::error_code check_reuse_options(native_socket socket) noexcept
     return {};
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): as in socket_address
 std::error_code bind_to(native_socket socket, const asio::ip::address& address,
                         std::uint16_t port) noexcept
 {

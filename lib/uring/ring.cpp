@@ -96,7 +96,7 @@ io_uring_cqe* ring::peek() noexcept
     return ::io_uring_peek_cqe(&ring_, &completion) == 0 ? completion : nullptr;
 }
 
-void ring::disown() noexcept
+void ring::disown() const noexcept
 {
     ::close(ring_.ring_fd);
 }

@@ -46,7 +46,7 @@ public:
     }
 
     /// Closes this process's descriptor and nothing else: for the child of a fork.
-    void disown() noexcept;
+    void disown() const noexcept;
 
 private:
     io_uring ring_ = {};

@@ -76,32 +76,38 @@ std::error_code shard::run(std::span<allocation> batch) noexcept
         attempts[i].step = batch[i].hunt.start();
     }
 
-    for (std::size_t left = batch.size(); left != 0;) {
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            if (attempts[i].answered)
-                continue;
-            // A chain must not span two submissions.
-            if (ring_.room() < longest_chain)
-                submit(attempts);
-            if (broken_)
-                attempts[i].step = {0, broken_};
-            if (attempts[i].step.port != 0)
-                queue(i, attempts[i], batch[i]);
-            else
-                give_up(attempts[i], batch[i]);
-        }
+    const auto pending = [&] {
+        return std::ranges::any_of(attempts,
+                                   [](const attempt& one) { return !one.answered; });
+    };
+    while (pending()) {
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            advance(i, attempts, batch[i]);
         submit(attempts);
-
-        left = 0;
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            if (!attempts[i].answered)
-                learn(attempts[i], batch[i]);
-            left += attempts[i].answered ? 0 : 1;
-        }
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            learn(attempts[i], batch[i]);
     }
     const bool none =
         std::ranges::all_of(batch, [](const allocation& one) { return bool(one.ec); });
     return broken_ && none ? broken_ : std::error_code();
+}
+
+// The next step of one allocation.
+void shard::advance(std::size_t number, std::span<attempt> attempts,
+                    allocation& asked) noexcept
+{
+    attempt& one = attempts[number];
+    if (one.answered)
+        return;
+    // A chain must not span two submissions.
+    if (ring_.room() < longest_chain)
+        submit(attempts);
+    if (broken_)
+        one.step = {0, broken_};
+    if (one.step.port != 0)
+        queue(number, one, asked);
+    else
+        give_up(one, asked);
 }
 
 // One chain from an empty slot, or from a socket that was refused, to what is asked for. It
@@ -207,7 +213,7 @@ void shard::submit(std::span<attempt> attempts) noexcept
 
 void shard::learn(attempt& one, allocation& asked) noexcept
 {
-    if (one.step.port == 0 || one.answered)
+    if (one.answered)
         return;
     if (one.result < 0) {
         const std::error_code ec = system_error(-one.result);

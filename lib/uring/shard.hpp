@@ -45,7 +45,7 @@ public:
     [[nodiscard]] unique_socket install(unsigned slot, std::error_code& ec) noexcept;
 
     /// For the child of a fork; without the mutex.
-    void disown() noexcept { ring_.disown(); }
+    void disown() const noexcept { ring_.disown(); }
 
 private:
     // Where a request stands in its chain, which tells what its failure leaves behind.
@@ -67,6 +67,8 @@ private:
         int result = 0;
     };
 
+    void advance(std::size_t number, std::span<attempt> attempts,
+                 allocation& asked) noexcept;
     void queue(std::size_t number, attempt& one, const allocation& asked) noexcept;
     void queue_close(unsigned slot) noexcept;
     void submit(std::span<attempt> attempts) noexcept;

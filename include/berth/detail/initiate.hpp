@@ -10,8 +10,9 @@
 #include <asio/dispatch.hpp>
 #include <asio/error.hpp>
 #include <asio/execution/context.hpp>
-#include <asio/executor_work_guard.hpp>
+#include <asio/execution/outstanding_work.hpp>
 #include <asio/post.hpp>
+#include <asio/prefer.hpp>
 
 #include <memory>
 #include <system_error>
@@ -20,14 +21,25 @@
 
 namespace berth::detail {
 
+/// Keeps the context of an executor from running out of work.
+template <class Executor>
+using tracked_work = std::decay_t<typename asio::prefer_result<
+    const Executor&, asio::execution::outstanding_work_t::tracked_t>::type>;
+
+template <class Executor>
+tracked_work<Executor> track_work(const Executor& ex)
+{
+    return asio::prefer(ex, asio::execution::outstanding_work_t::tracked);
+}
+
 /// An operation together with what only the caller's types can do: to be posted, and to call
 /// the completion handler. `Answer` turns the request's answer into the value for the handler.
 template <class Answer, class Handler, class Executor>
 class pending final : public operation {
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
     using handler_allocator = asio::associated_allocator_t<Handler>;
-    using memory =
-        std::allocator_traits<handler_allocator>::template rebind_traits<pending>;
+    using memory = typename std::allocator_traits<
+        handler_allocator>::template rebind_traits<pending>;
 
     struct deleter {
         void operator()(pending* op) const noexcept
@@ -69,10 +81,9 @@ public:
     template <class Options>
     pending(Handler&& handler, const Executor& ex, const Options& options)
         : operation(Answer::ask(options)), handler_(std::move(handler)), executor_(ex),
-          executor_work_(ex),
-          handler_work_(asio::get_associated_executor(handler_, executor_))
-    {
-    }
+          executor_work_(track_work(executor_)),
+          handler_work_(track_work(asio::get_associated_executor(handler_, executor_)))
+    {}
 
 private:
     struct turn_handler {
@@ -157,8 +168,8 @@ private:
 
     Handler handler_;
     Executor executor_;
-    asio::executor_work_guard<Executor> executor_work_;
-    asio::executor_work_guard<handler_executor> handler_work_;
+    tracked_work<Executor> executor_work_;
+    tracked_work<handler_executor> handler_work_;
 };
 
 /// The initiating function object of every operation that goes through the port_service.

@@ -21,14 +21,12 @@ struct request {
     explicit request(const find_options& options) noexcept
         : what(product::lease), address(options.address), range(options.range),
           mode(options.mode), which(options.backend)
-    {
-    }
+    {}
 
     request(product kind, const bind_options& options) noexcept
         : what(kind), address(options.address), range(options.range),
           listen(options.listen), backlog(options.backlog), which(options.backend)
-    {
-    }
+    {}
 
     product what;
     std::optional<asio::ip::address> address; // none: every address of the host
