@@ -47,7 +47,7 @@ allocator& allocator::instance()
 }
 
 allocator::allocator()
-    : default_range_(port_range::system_ephemeral()),
+    : default_range_(ephemeral_range()),
       any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
                                : asio::ip::address(asio::ip::address_v4::any()))
 {}
@@ -58,9 +58,24 @@ void allocator::disown_after_fork() noexcept
         parents->backends_.disown();
 }
 
-void allocator::run(std::span<request* const> batch) noexcept
+void allocator::answer(std::span<request* const> batch) noexcept
 {
-    // Requests for one back end go out together.
+    std::error_code failure;
+    try {
+        instance().run(batch);
+        return;
+    } catch (const std::system_error& e) {
+        failure = e.code();
+    } catch (const std::exception&) {
+        failure = std::make_error_code(std::errc::not_enough_memory);
+    }
+    for (request* const asked : batch)
+        if (!asked->ec && !asked->lease && asked->socket.get() == no_socket)
+            asked->ec = failure;
+}
+
+void allocator::run(std::span<request* const> batch)
+{
     std::array<port_backend*, max_batch> chosen = {};
     for (std::size_t i = 0; i < batch.size(); ++i) {
         request& asked = *batch[i];
@@ -70,6 +85,7 @@ void allocator::run(std::span<request* const> batch) noexcept
             chosen[i] = backends_.choose(asked.which, asked.ec);
     }
 
+    // Requests for one back end go out together.
     std::array<request*, max_batch> together = {};
     for (std::size_t i = 0; i < batch.size(); ++i) {
         port_backend* const through = chosen[i];
@@ -81,13 +97,7 @@ void allocator::run(std::span<request* const> batch) noexcept
                 together[count++] = batch[j];
                 chosen[j] = nullptr;
             }
-        try {
-            run_on(*through, std::span(together).first(count));
-        } catch (const std::exception&) {
-            for (request* const asked : std::span(together).first(count))
-                if (!asked->ec && !asked->lease && asked->socket.get() == no_socket)
-                    asked->ec = std::make_error_code(std::errc::not_enough_memory);
-        }
+        run_on(*through, std::span(together).first(count));
     }
 }
 
@@ -185,11 +195,7 @@ void allocator::returned(std::uint16_t port) noexcept
 void allocate(request& asked) noexcept
 {
     request* const batch = &asked;
-    try {
-        allocator::instance().run(std::span(&batch, 1));
-    } catch (const std::exception&) {
-        asked.ec = std::make_error_code(std::errc::not_enough_memory);
-    }
+    allocator::answer(std::span(&batch, 1));
 }
 
 std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address,
@@ -197,21 +203,23 @@ std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address
 {
     try {
         return allocator::instance().bind(socket, address, ec);
+    } catch (const std::system_error& e) {
+        ec = e.code();
     } catch (const std::exception&) {
         ec = std::make_error_code(std::errc::not_enough_memory);
-        return 0;
     }
+    return 0;
 }
 
 void throw_error(const std::error_code& ec, const char* verb, const request& asked)
 {
-    auto& known = allocator::instance();
     std::string details = asked.address ? asked.address->to_string() : "every address";
-    details += ", ports " + to_string(asked.range.value_or(known.default_range()));
+    details +=
+        ", ports " + to_string(asked.range.value_or(port_range::system_ephemeral()));
     if (asked.which != backend::automatic)
         details += ", back end " + std::string(to_string(asked.which));
     if (ec == error::backend_unavailable)
-        details += "; " + known.backends().why_unavailable(asked.which);
+        details += "; " + allocator::instance().backends().why_unavailable(asked.which);
     throw std::system_error(ec, describe(verb, details));
 }
 

@@ -19,10 +19,11 @@ namespace berth::detail {
 /// The child of a fork starts with a new one. Threads: any.
 class allocator {
 public:
+    /// Throws std::system_error where what it must know of the system cannot be had now.
     [[nodiscard]] static allocator& instance();
 
     /// Answers at most `max_batch` requests.
-    void run(std::span<request* const> batch) noexcept;
+    static void answer(std::span<request* const> batch) noexcept;
 
     /// Binds a socket of the caller's and returns the port.
     [[nodiscard]] std::uint16_t
@@ -33,9 +34,6 @@ public:
 
     [[nodiscard]] backend_choice& backends() noexcept { return backends_; }
 
-    /// The range of a request that names none.
-    [[nodiscard]] port_range default_range() const noexcept { return default_range_; }
-
 private:
     allocator();
     ~allocator() = default;
@@ -43,6 +41,7 @@ private:
     static void disown_after_fork() noexcept;
     static const bool watching_forks;
 
+    void run(std::span<request* const> batch);
     [[nodiscard]] allocation prepare(const request& asked);
     [[nodiscard]] std::shared_ptr<candidate_ports> candidates(port_range range);
     void run_on(port_backend& through, std::span<request* const> batch);

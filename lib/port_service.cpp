@@ -75,7 +75,7 @@ bool operation_queue::turn(operation& op) noexcept
         }
     }
 
-    allocator::instance().run(std::span(asked).first(count));
+    allocator::answer(std::span(asked).first(count));
 
     std::size_t awaited = 0;
     {

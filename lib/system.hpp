@@ -10,18 +10,23 @@
 #include <system_error>
 #include <vector>
 
-// What berth asks of the operating system beside its back ends; one implementation for each.
+// What berth asks of the operating system beside its back ends; one implementation for each. The
+// functions that are not noexcept throw std::system_error where the answer cannot be had at this
+// moment, for want of descriptors or memory: what was not read must not be remembered.
 
 namespace berth::detail {
+
+/// The range for bind() to port 0 and connect().
+[[nodiscard]] port_range ephemeral_range();
 
 /// Ports that the administrator keeps from automatic assignment.
 [[nodiscard]] std::vector<port_range> reserved_ports();
 
 /// Whether sockets of the IPv6 family can be opened here.
-[[nodiscard]] bool have_ipv6() noexcept;
+[[nodiscard]] bool have_ipv6();
 
 /// Whether the system makes wildcard IPv6 sockets IPv6-only unless told otherwise.
-[[nodiscard]] bool ipv6_only_by_default() noexcept;
+[[nodiscard]] bool ipv6_only_by_default();
 
 /// error::reuse_address_set or error::reuse_port_set for a TCP socket with that option.
 [[nodiscard]] std::error_code check_reuse_options(native_socket socket) noexcept;

@@ -15,6 +15,10 @@ namespace berth {
 
 namespace detail {
 class port_backend;
+struct lease_access;
+
+[[noreturn]] void throw_lease_error(const std::error_code& ec, const char* verb,
+                                    std::uint16_t port);
 } // namespace detail
 
 /// A TCP port number that the kernel keeps for you while this object lives.

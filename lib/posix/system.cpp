@@ -5,27 +5,29 @@
 
 #include <berth/error.hpp>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
+#include <sstream>
 #include <string>
 
 namespace berth {
 
-// https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html describes the files.
+namespace detail {
+
+constexpr port_range default_range = {32768, 60999};
+
+} // namespace detail
 
 port_range port_range::system_ephemeral() noexcept
 {
     try {
-        std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
-        port_range range{0, 0};
-        if (file >> range.first >> range.last && range.valid())
-            return range;
-    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the default follows
+        return detail::ephemeral_range();
+    } catch (const std::exception&) {
+        return detail::default_range;
     }
-    return {32768, 60999};
 }
 
 namespace detail {
@@ -44,13 +46,43 @@ bool is_set(int socket, int option) noexcept
     return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 && value != 0;
 }
 
+bool is_passing(int error) noexcept
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+// A kernel parameter (https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html); empty
+// where there is none.
+std::string read_parameter(const std::string& name)
+{
+    const unique_socket file(
+        ::open(("/proc/sys/net/" + name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() == no_socket) {
+        if (is_passing(errno))
+            throw std::system_error(last_error(), name);
+        return {};
+    }
+    // The kernel gives all of it to the first read, or cuts it short.
+    std::string text(64 * 1024, '\0');
+    const ssize_t size = ::read(file.get(), text.data(), text.size());
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return text;
+}
+
 } // namespace
+
+port_range ephemeral_range()
+{
+    std::istringstream text(read_parameter("ipv4/ip_local_port_range"));
+    port_range range{0, 0};
+    return (text >> range.first >> range.last) && range.valid() ? range : default_range;
+}
 
 std::vector<port_range> reserved_ports()
 {
     std::vector<port_range> reserved;
-    std::ifstream file("/proc/sys/net/ipv4/ip_local_reserved_ports");
-    for (std::string entry; std::getline(file, entry, ',');) {
+    std::istringstream text(read_parameter("ipv4/ip_local_reserved_ports"));
+    for (std::string entry; std::getline(text, entry, ',');) {
         entry.erase(entry.find_last_not_of(" \n\t") + 1);
         std::error_code ec;
         const port_range range = port_range::parse(entry, ec);
@@ -60,21 +92,17 @@ std::vector<port_range> reserved_ports()
     return reserved;
 }
 
-bool have_ipv6() noexcept
+bool have_ipv6()
 {
     const unique_socket probe(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    return probe.get() != no_socket || errno != EAFNOSUPPORT;
+    if (probe.get() == no_socket && is_passing(errno))
+        throw std::system_error(last_error(), "socket");
+    return probe.get() != no_socket;
 }
 
-bool ipv6_only_by_default() noexcept
+bool ipv6_only_by_default()
 {
-    try {
-        std::ifstream file("/proc/sys/net/ipv6/bindv6only");
-        int value = 0;
-        return (file >> value) && value != 0;
-    } catch (const std::exception&) {
-        return false;
-    }
+    return read_parameter("ipv6/bindv6only").starts_with('1');
 }
 
 std::error_code check_reuse_options(native_socket socket) noexcept

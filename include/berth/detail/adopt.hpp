@@ -3,12 +3,9 @@
 
 #include <berth/detail/native_socket.hpp>
 
-#include <cstdint>
 #include <system_error>
 
 namespace berth::detail {
-
-struct lease_access;
 
 /// Asio has a system category of its own, which std::errc does not equal before Asio 1.23;
 /// every error of the operating system leaves berth in the standard one.
@@ -27,8 +24,5 @@ void adopt(Socket& object, const typename Socket::protocol_type& protocol,
     if (!ec)
         socket.release();
 }
-
-[[noreturn]] void throw_lease_error(const std::error_code& ec, const char* verb,
-                                    std::uint16_t port);
 
 } // namespace berth::detail
