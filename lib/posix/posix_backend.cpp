@@ -4,7 +4,11 @@
 #include "socket_address.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <bit>
 #include <cerrno>
 
 namespace berth::detail {
@@ -23,6 +27,53 @@ std::error_code set_option(int socket, int level, int option, int value) noexcep
     return {};
 }
 
+/// The descriptors of the leases. The child of a fork must not keep a copy of them, with which
+/// it would hold the ports after the parent has given them back; so they are written down where
+/// the child can read them without a lock.
+class lease_descriptors {
+public:
+    void add(int descriptor) noexcept
+    {
+        if (auto* const word = word_of(descriptor))
+            word->fetch_or(bit_of(descriptor));
+    }
+
+    void remove(int descriptor) noexcept
+    {
+        if (auto* const word = word_of(descriptor))
+            word->fetch_and(~bit_of(descriptor));
+    }
+
+    void close_all() noexcept
+    {
+        for (std::size_t i = 0; i < words_.size(); ++i) {
+            if (words_[i].load() == 0)
+                continue; // most pages are never written
+            for (std::uint64_t left = words_[i].exchange(0); left != 0; left &= left - 1)
+                ::close(static_cast<int>(i * bits + std::size_t(std::countr_zero(left))));
+        }
+    }
+
+private:
+    static constexpr std::size_t bits = 64;
+    static constexpr std::size_t most = 1U << 20U; // fs.nr_open is no more, by default
+
+    std::atomic<std::uint64_t>* word_of(int descriptor) noexcept
+    {
+        const auto index = static_cast<std::size_t>(descriptor);
+        return index < most ? &words_[index / bits] : nullptr;
+    }
+
+    static std::uint64_t bit_of(int descriptor) noexcept
+    {
+        return std::uint64_t{1} << static_cast<unsigned>(descriptor) % bits;
+    }
+
+    std::array<std::atomic<std::uint64_t>, most / bits> words_ = {};
+};
+
+constinit lease_descriptors leases;
+
 /// System calls, one by one. A lease's handle is its descriptor.
 class posix_backend final : public port_backend {
 public:
@@ -34,18 +85,19 @@ public:
             } catch (const std::bad_alloc&) {
                 one.ec = std::make_error_code(std::errc::not_enough_memory);
             }
-            if (one.ec)
-                one.socket = unique_socket();
-            else if (one.what == product::lease)
+            if (one.ec) {
+                give_up(one.socket.release());
+            } else if (one.what == product::lease) {
                 one.handle = static_cast<std::uint32_t>(one.socket.release());
+            }
         }
         return {};
     }
 
     void close(std::uint32_t handle) noexcept override
     {
-        // In the child of a fork this ends the child's copy of the descriptor, no more.
-        close_socket(static_cast<int>(handle));
+        if (!disowned())
+            give_up(static_cast<int>(handle));
     }
 
     std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
@@ -60,7 +112,21 @@ public:
         return copy;
     }
 
+    void disown() noexcept override
+    {
+        port_backend::disown();
+        leases.close_all();
+    }
+
 private:
+    void give_up(int socket) noexcept
+    {
+        if (socket == no_socket)
+            return;
+        leases.remove(socket);
+        close_socket(socket);
+    }
+
     // One after the other: where the second fails the first is taken back.
     static std::error_code set_reuse(int socket, lease_mode mode) noexcept
     {
@@ -73,7 +139,7 @@ private:
         return ec;
     }
 
-    std::error_code allocate(allocation& one) const
+    std::error_code allocate(allocation& one)
     {
         const int type = one.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
         const int family = one.address.is_v6() ? AF_INET6 : AF_INET;
@@ -81,6 +147,8 @@ private:
         const int socket = one.socket.get();
         if (socket == no_socket)
             return last_error();
+        if (one.what == product::lease)
+            leases.add(socket);
 
         if (ipv6_only_by_default_ && one.address.is_v6() && one.address.is_unspecified())
             if (const auto ec = set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0))

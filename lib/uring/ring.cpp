@@ -3,8 +3,6 @@
 
 #include "compat.hpp"
 
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -96,9 +94,11 @@ io_uring_cqe* ring::peek() noexcept
     return ::io_uring_peek_cqe(&ring_, &completion) == 0 ? completion : nullptr;
 }
 
-void ring::disown() const noexcept
+void ring::disown() noexcept
 {
-    ::close(ring_.ring_fd);
+    // The mappings count as well: while one is left the ring lives, and all that its slots hold.
+    // Not a request of the kernel's ring is touched by this.
+    ::io_uring_queue_exit(&ring_);
 }
 
 } // namespace berth::detail

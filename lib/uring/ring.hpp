@@ -45,8 +45,9 @@ public:
         ::io_uring_cqe_seen(&ring_, completion);
     }
 
-    /// Closes this process's descriptor and nothing else: for the child of a fork.
-    void disown() const noexcept;
+    /// Lets go of the ring, which stays the parent's: for the child of a fork. The object is of no
+    /// use afterwards and must not be destroyed.
+    void disown() noexcept;
 
 private:
     io_uring ring_ = {};

@@ -36,8 +36,11 @@ public:
         return !broken_ && free_slots_.size() >= slots;
     }
 
-    /// Answers each allocation; there must be room. A lease's handle is its slot. An error returned
-    /// says that the kernel took no request at all.
+    /// Why the kernel refused a submission. Of what is in the slots nothing can be done any more.
+    [[nodiscard]] std::error_code broken() const noexcept { return broken_; }
+
+    /// Answers each allocation; there must be room. A lease's handle is its slot. An error
+    /// returned says that the kernel took no request at all.
     [[nodiscard]] std::error_code run(std::span<allocation> batch) noexcept;
 
     void close(unsigned slot) noexcept;
@@ -45,7 +48,7 @@ public:
     [[nodiscard]] unique_socket install(unsigned slot, std::error_code& ec) noexcept;
 
     /// For the child of a fork; without the mutex.
-    void disown() const noexcept { ring_.disown(); }
+    void disown() noexcept { ring_.disown(); }
 
 private:
     // Where a request stands in its chain, which tells what its failure leaves behind.

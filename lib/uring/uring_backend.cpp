@@ -33,11 +33,17 @@ public:
 
     std::error_code run(std::span<allocation> batch) noexcept override
     {
-        std::error_code ec;
+        // A filter that came later (seccomp) forbids what was allowed: another ring would only be
+        // refused as well.
+        std::error_code ec(refused_.load(), std::system_category());
+        if (ec)
+            return ec;
         const auto [number, lock] = acquire(batch.size(), ec);
         if (ec)
             return ec;
         ec = shard_at(number).run(batch);
+        if (const std::error_code broken = shard_at(number).broken())
+            refused_.store(broken.value());
         for (allocation& one : batch)
             if (!one.ec && one.what == product::lease)
                 one.handle |= static_cast<std::uint32_t>(number << slot_bits);
@@ -153,6 +159,7 @@ private:
     std::array<std::atomic<shard*>, max_shards> shards_ = {};
     std::atomic<std::size_t> count_ = 0;
     std::mutex growing_;
+    std::atomic<int> refused_ = 0; // errno of a submission that the kernel did not take
 };
 
 } // namespace
