@@ -1,0 +1,26 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#define CATCH_CONFIG_RUNNER
+#include "catch.hpp"
+
+#include <iostream>
+#include <vector>
+
+namespace {
+
+std::vector<std::string> skips;
+
+} // namespace
+
+void berth::testing::note_skip(const std::string& reason)
+{
+    skips.push_back(reason);
+    SUCCEED("skipped: " + reason);
+}
+
+int main(int argc, char** argv)
+{
+    const int result = Catch::Session().run(argc, argv);
+    for (const std::string& reason : skips)
+        std::cout << "skipped: " << reason << '\n';
+    return result;
+}

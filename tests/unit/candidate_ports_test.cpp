@@ -1,0 +1,115 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "candidate_ports.hpp"
+#include "catch.hpp"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+using berth::port_range;
+using berth::detail::candidate_ports;
+
+namespace {
+
+const std::vector<bool> none_tried;
+
+std::vector<std::uint16_t> take_many(candidate_ports& candidates, std::size_t count)
+{
+    std::vector<std::uint16_t> taken;
+    for (std::size_t i = 0; i < count; ++i)
+        taken.push_back(candidates.take(none_tried));
+    return taken;
+}
+
+} // namespace
+
+TEST_CASE("each port is taken once before any is taken again, odd offsets first",
+          "[unit]")
+{
+    candidate_ports candidates({1000, 1039}, {}, std::minstd_rand(1));
+    const auto taken = take_many(candidates, 40);
+    CHECK(std::set(taken.begin(), taken.end()).size() == 40);
+    CHECK(std::ranges::all_of(taken, [](auto p) { return p >= 1000 && p <= 1039; }));
+    CHECK(std::all_of(taken.begin(), taken.begin() + 20,
+                      [](auto p) { return p % 2 == 1; }));
+    CHECK(
+        std::all_of(taken.begin() + 20, taken.end(), [](auto p) { return p % 2 == 0; }));
+    CHECK(take_many(candidates, 20) == std::vector(taken.begin(), taken.begin() + 20));
+}
+
+TEST_CASE("two processes look in different orders", "[unit]")
+{
+    candidate_ports one({1000, 1999}, {}, std::minstd_rand(1));
+    candidate_ports other({1000, 1999}, {}, std::minstd_rand(2));
+    CHECK(take_many(one, 20) != take_many(other, 20));
+}
+
+TEST_CASE("reserved ports are never taken", "[unit]")
+{
+    const std::vector<port_range> reserved = {{1002, 1003}, {1009, 2000}, {1, 1000}};
+    candidate_ports candidates({1000, 1009}, reserved, std::minstd_rand(1));
+    const auto taken = take_many(candidates, 20);
+    CHECK(std::set(taken.begin(), taken.end()) ==
+          std::set<std::uint16_t>{1001, 1004, 1005, 1006, 1007, 1008});
+}
+
+TEST_CASE("a range that is reserved as a whole has no candidates", "[unit]")
+{
+    const std::vector<port_range> reserved = {{1, 65535}};
+    candidate_ports candidates({1000, 1009}, reserved, std::minstd_rand(1));
+    CHECK(candidates.take(none_tried) == 0);
+}
+
+TEST_CASE("the whole of the numbers is a range", "[unit]")
+{
+    candidate_ports candidates({1, 65535}, {}, std::minstd_rand(1));
+    const auto taken = take_many(candidates, 65535);
+    CHECK(std::set(taken.begin(), taken.end()).size() == 65535);
+}
+
+TEST_CASE("a busy port waits until nothing else is left", "[unit]")
+{
+    candidate_ports candidates({1000, 1003}, {}, std::minstd_rand(1));
+    const auto busy = candidates.take(none_tried);
+    candidates.mark_busy(busy);
+    const auto next = take_many(candidates, 3);
+    CHECK(std::ranges::find(next, busy) == next.end());
+
+    for (const auto port : next)
+        candidates.mark_busy(port);
+    CHECK(candidates.take(none_tried) == busy);
+}
+
+TEST_CASE("a busy port is looked at now and then", "[unit]")
+{
+    candidate_ports candidates({1000, 1999}, {}, std::minstd_rand(1));
+    const auto busy = candidates.take(none_tried);
+    candidates.mark_busy(busy);
+    const auto taken = take_many(candidates, 256);
+    CHECK(std::ranges::count(taken, busy) == 4);
+}
+
+TEST_CASE("a port that comes back is taken last", "[unit]")
+{
+    candidate_ports candidates({1000, 1009}, {}, std::minstd_rand(1));
+    const auto port = candidates.take(none_tried);
+    candidates.mark_busy(port);
+    candidates.mark_fresh(port);
+    const auto taken = take_many(candidates, 10);
+    CHECK(std::set(taken.begin(), taken.end()).size() == 10);
+    CHECK(taken.back() == port);
+}
+
+TEST_CASE("what was tried is passed over, in both queues", "[unit]")
+{
+    candidate_ports candidates({1000, 1003}, {}, std::minstd_rand(1));
+    candidates.mark_busy(1001);
+    std::vector<bool> tried = {true, true, true, false};
+    CHECK(candidates.take(tried) == 1003);
+    candidates.mark_busy(1003);
+    CHECK(candidates.take(tried) == 1003);
+    tried[3] = true;
+    CHECK(candidates.take(tried) == 0);
+    tried[1] = false;
+    CHECK(candidates.take(tried) == 1001);
+}

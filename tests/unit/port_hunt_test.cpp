@@ -1,0 +1,152 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "catch.hpp"
+#include "port_hunt.hpp"
+
+#include <berth/error.hpp>
+
+#include <set>
+
+using berth::detail::candidate_ports;
+using berth::detail::port_hunt;
+
+namespace {
+
+const std::error_code in_use = std::make_error_code(std::errc::address_in_use);
+const std::error_code denied = std::make_error_code(std::errc::permission_denied);
+const std::error_code no_memory = std::make_error_code(std::errc::not_enough_memory);
+
+std::shared_ptr<candidate_ports> make_candidates(berth::port_range range)
+{
+    return std::make_shared<candidate_ports>(range, std::span<const berth::port_range>(),
+                                             std::minstd_rand(7));
+}
+
+} // namespace
+
+TEST_CASE("a hunt begins with the first candidate", "[unit]")
+{
+    auto candidates = make_candidates({5000, 5000});
+    port_hunt hunt(candidates);
+    const auto step = hunt.start();
+    CHECK(step.port == 5000);
+    CHECK(!step.ec);
+}
+
+TEST_CASE("a refused port leads to the next one", "[unit]")
+{
+    auto candidates = make_candidates({5000, 5001});
+    port_hunt hunt(candidates);
+    const auto first = hunt.start();
+    const auto second = hunt.refused(first.port, in_use);
+    CHECK(second.port != 0);
+    CHECK(second.port != first.port);
+}
+
+TEST_CASE("a hunt gives up when each candidate was refused once", "[unit]")
+{
+    auto candidates = make_candidates({5000, 5099});
+    port_hunt hunt(candidates);
+    std::set<std::uint16_t> seen;
+    auto step = hunt.start();
+    while (step.port != 0) {
+        CHECK(seen.insert(step.port).second);
+        step = hunt.refused(step.port, in_use);
+    }
+    CHECK(seen.size() == 100);
+    CHECK(step.ec == berth::error::ports_exhausted);
+}
+
+TEST_CASE("hunts that take turns each try every candidate", "[unit]")
+{
+    auto candidates = make_candidates({5000, 5019});
+    port_hunt one(candidates);
+    port_hunt other(candidates);
+    std::set<std::uint16_t> seen_by_one;
+    std::set<std::uint16_t> seen_by_other;
+    auto step_of_one = one.start();
+    auto step_of_other = other.start();
+    while (step_of_one.port != 0 || step_of_other.port != 0) {
+        if (step_of_one.port != 0) {
+            CHECK(seen_by_one.insert(step_of_one.port).second);
+            step_of_one = one.refused(step_of_one.port, in_use);
+        }
+        if (step_of_other.port != 0) {
+            CHECK(seen_by_other.insert(step_of_other.port).second);
+            step_of_other = other.refused(step_of_other.port, in_use);
+        }
+    }
+    CHECK(seen_by_one.size() == 20);
+    CHECK(seen_by_other.size() == 20);
+}
+
+TEST_CASE("any other error ends the hunt and passes through, wherever it comes", "[unit]")
+{
+    for (std::size_t n = 0; n < 5; ++n) {
+        auto candidates = make_candidates({5000, 5009});
+        port_hunt hunt(candidates);
+        auto step = hunt.start();
+        for (std::size_t i = 0; i < n; ++i)
+            step = hunt.refused(step.port, in_use);
+        step = hunt.refused(step.port, no_memory);
+        CHECK(step.port == 0);
+        CHECK(step.ec == no_memory);
+    }
+}
+
+TEST_CASE("a range that is denied as a whole says so", "[unit]")
+{
+    auto candidates = make_candidates({1, 3});
+    port_hunt hunt(candidates);
+    auto step = hunt.start();
+    while (step.port != 0)
+        step = hunt.refused(step.port, denied);
+    CHECK(step.ec == denied);
+}
+
+TEST_CASE("a range that is denied in part and used in part is exhausted", "[unit]")
+{
+    for (std::size_t used_at = 0; used_at < 3; ++used_at) {
+        auto candidates = make_candidates({1, 3});
+        port_hunt hunt(candidates);
+        auto step = hunt.start();
+        for (std::size_t i = 0; step.port != 0; ++i)
+            step = hunt.refused(step.port, i == used_at ? in_use : denied);
+        CHECK(step.ec == berth::error::ports_exhausted);
+    }
+}
+
+TEST_CASE("a range without candidates is exhausted at once", "[unit]")
+{
+    const berth::port_range everything[] = {{1, 65535}};
+    port_hunt hunt(std::make_shared<candidate_ports>(berth::port_range{5000, 5009},
+                                                     everything, std::minstd_rand(7)));
+    const auto step = hunt.start();
+    CHECK(step.port == 0);
+    CHECK(step.ec == berth::error::ports_exhausted);
+}
+
+TEST_CASE("a refused port is not the next hunt's first choice", "[unit]")
+{
+    auto candidates = make_candidates({5000, 5009});
+    port_hunt hunt(candidates);
+    const auto first = hunt.start();
+    (void)hunt.refused(first.port, in_use);
+    for (int i = 0; i < 8; ++i)
+        CHECK(port_hunt(candidates).start().port != first.port);
+}
+
+TEST_CASE("a leased port is not tried again before the others, a bound one in its turn",
+          "[unit]")
+{
+    auto candidates = make_candidates({5000, 5002});
+    port_hunt hunt(candidates);
+    const auto leased = hunt.start().port;
+    hunt.leased(leased);
+    const auto bound = port_hunt(candidates).start().port;
+    hunt.bound(bound);
+    std::set<std::uint16_t> next;
+    for (int i = 0; i < 4; ++i)
+        next.insert(port_hunt(candidates).start().port);
+    CHECK(next.count(bound) == 1);
+    CHECK(next.count(leased) == 0);
+}
