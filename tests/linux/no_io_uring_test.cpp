@@ -1,0 +1,443 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "catch.hpp"
+#include "descriptors.hpp"
+#include "process.hpp"
+#include "stranger.hpp"
+
+#include <berth/berth.hpp>
+
+#include <asio/io_context.hpp>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+// Where io_uring is forbidden, or becomes so, or there is no memory for it.
+
+#ifndef SYS_io_uring_setup
+#define SYS_io_uring_setup 425
+#define SYS_io_uring_enter 426
+#define SYS_io_uring_register 427
+#endif
+
+using berth::backend;
+using berth::port_lease;
+using namespace berth::testing;
+
+namespace {
+
+constexpr bool built_in = BERTH_HAS_IO_URING != 0;
+
+/// From now on a system call of this process fails with this error, as under the filters
+/// of containers.
+void forbid(unsigned call, int error)
+{
+    std::vector<sock_filter> program = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter = {.len = static_cast<unsigned short>(program.size()),
+                               .filter = program.data()};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+        throw not_possible_here(std::string("no seccomp filter: ") +
+                                std::strerror(errno));
+}
+
+/// The environment of the test must not choose the back end.
+void start_afresh()
+{
+    ::unsetenv("BERTH_BACKEND");
+}
+
+berth::backend_status status_of(backend which)
+{
+    for (const berth::backend_status& one : berth::available_backends())
+        if (one.which == which)
+            return one;
+    throw std::runtime_error("a back end that berth does not know of");
+}
+
+void expect_contains(const std::string& text, const std::string& part)
+{
+    expect(text.find(part) != std::string::npos, '"' + text + "\" contains " + part);
+}
+
+/// berth works, whatever it works with.
+void expect_at_work(backend which)
+{
+    asio::io_context context;
+    port_lease lease = berth::find_unused_port({.backend = which});
+    expect_equal(try_bind("127.0.0.1", lease.port(), reuse::nothing), "EADDRINUSE",
+                 "a bind() to a lease's port");
+    lease.seal();
+    expect_equal(try_bind("127.0.0.1", lease.port(), reuse::address), "EADDRINUSE",
+                 "a bind() to a sealed lease's port");
+    lease.open();
+    expect_equal(try_bind("127.0.0.1", lease.port(), reuse::address), "ok",
+                 "a bind() to an open lease's port");
+    const auto made = std::move(lease).listen(context.get_executor());
+    expect_equal(try_connect("127.0.0.1", made.local_endpoint().port()), "ok",
+                 "a client of a lease's acceptor");
+
+    const auto acceptor =
+        berth::bind_ephemeral(context.get_executor(), {.backend = which});
+    expect_equal(try_connect("127.0.0.1", acceptor.local_endpoint().port()), "ok",
+                 "a client");
+    const auto udp =
+        berth::bind_ephemeral<asio::ip::udp>(context.get_executor(), {.backend = which});
+    expect(udp.local_endpoint().port() != 0, "a UDP socket's port");
+}
+
+/// Everything says that there is no io_uring, and why.
+void expect_no_ring(const std::vector<std::string>& reasons)
+{
+    const berth::backend_status status = status_of(backend::io_uring);
+    expect(!status.available, "io_uring is not available");
+    for (const std::string& reason : reasons)
+        expect_contains(status.reason, reason);
+    expect(status_of(backend::syscalls).available, "system calls are available");
+
+    std::error_code ec;
+    port_lease none = berth::find_unused_port({.backend = backend::io_uring}, ec);
+    expect(ec == berth::error::backend_unavailable, "the error of a lease");
+    expect(!none.valid(), "an empty lease");
+    asio::io_context context;
+    const auto closed =
+        berth::bind_ephemeral(context.get_executor(), {.backend = backend::io_uring}, ec);
+    expect(ec == berth::error::backend_unavailable, "the error of an acceptor");
+    expect(!closed.is_open(), "no acceptor");
+
+    std::string thrown;
+    try {
+        none = berth::find_unused_port({.backend = backend::io_uring});
+    } catch (const std::system_error& e) {
+        thrown = e.what();
+    }
+    expect_contains(thrown, "io_uring");
+    for (const std::string& reason : reasons)
+        expect_contains(thrown, reason);
+    expect_equal(open_descriptors_of(ring), std::size_t{0}, "rings");
+}
+
+std::vector<std::string> reasons_for(const char* call, int error)
+{
+    if (!built_in)
+        return {"built without"};
+    return {call, std::strerror(error)};
+}
+
+} // namespace
+
+TEST_CASE("where io_uring_setup is forbidden berth uses system calls and says why",
+          "[linux][no_io_uring]")
+{
+    const int error = GENERATE(EPERM, ENOSYS, EACCES);
+    INFO(std::strerror(error));
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        forbid(SYS_io_uring_setup, error);
+        expect_at_work(backend::automatic);
+        expect_no_ring(reasons_for("io_uring_setup", error));
+        expect_at_work(backend::automatic);
+        expect_at_work(backend::syscalls);
+    }));
+}
+
+TEST_CASE("where io_uring_register is forbidden berth uses system calls and says why",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        need(backend::io_uring);
+        elsewhere([] {
+            forbid(SYS_io_uring_register, EPERM);
+            expect_at_work(backend::automatic);
+            expect_no_ring(reasons_for("io_uring_register", EPERM));
+        });
+    }));
+}
+
+TEST_CASE("where no memory may be locked berth uses system calls and says why",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        become_ordinary();
+        const soft_limit none(RLIMIT_MEMLOCK, 0);
+        expect_at_work(backend::automatic);
+        if (status_of(backend::io_uring).available)
+            throw not_possible_here(
+                "this kernel does not count a ring's memory as locked");
+        expect_no_ring(built_in ? std::vector<std::string>{"io_uring_setup"}
+                                : std::vector<std::string>{"built without"});
+    }));
+}
+
+TEST_CASE("a little locked memory is enough for berth to work", "[linux][no_io_uring]")
+{
+    const rlim_t kibibytes = GENERATE(4, 8, 16, 64);
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        become_ordinary();
+        const soft_limit little(RLIMIT_MEMLOCK, kibibytes * 1024);
+        expect_at_work(backend::automatic);
+        // Other processes of the same user may have locked it already.
+        if (status_of(backend::io_uring).available)
+            expect_at_work(backend::io_uring);
+    }));
+}
+
+TEST_CASE("where io_uring_enter is forbidden from the start berth still works",
+          "[linux][no_io_uring]")
+{
+    const int error = GENERATE(EPERM, ENOSYS);
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        need(backend::io_uring);
+        elsewhere([&] {
+            forbid(SYS_io_uring_enter, error);
+            for (int i = 0; i < 100; ++i)
+                expect_at_work(backend::automatic);
+        });
+    }));
+}
+
+// --- a filter that comes when the ring is in use already -------------------------------
+
+namespace {
+
+/// The errors that the kernel's refusal may surface as.
+void expect_refused(const std::error_code& ec, int error, const std::string& what)
+{
+    expect(ec == std::error_code(error, std::system_category()) ||
+               ec == berth::error::backend_unavailable,
+           what + " fails with the kernel's reason: " + ec.message());
+}
+
+} // namespace
+
+TEST_CASE("where io_uring_enter becomes forbidden nothing hangs or crashes",
+          "[linux][no_io_uring]")
+{
+    const int error = GENERATE(EPERM, ENOSYS);
+    const int leases = GENERATE(1, 200);
+    INFO(leases << " leases");
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        need(backend::io_uring);
+        asio::io_context context;
+        const auto ex = context.get_executor();
+        (void)berth::bind_ephemeral(ex); // opens what the context needs
+        std::vector<port_lease> held;
+        for (int i = 0; i < leases; ++i)
+            held.push_back(berth::find_unused_port({.backend = backend::io_uring}));
+        const std::size_t before = open_descriptors();
+        forbid(SYS_io_uring_enter, error);
+
+        std::error_code ec;
+        held.front().seal(ec);
+        expect_refused(ec, error, "seal()");
+        expect(held.front().mode() == berth::lease_mode::open, "the mode is unchanged");
+        const auto acceptor = std::move(held.front()).listen(ex, 16, ec);
+        expect_refused(ec, error, "listen()");
+        expect(!acceptor.is_open(), "no acceptor");
+        expect(held.front().valid(), "the lease is as before");
+
+        for (int i = 0; i < 300; ++i) {
+            (void)berth::find_unused_port({.backend = backend::io_uring}, ec);
+            expect_refused(ec, error, "a lease");
+            (void)berth::bind_ephemeral(ex, {.backend = backend::io_uring}, ec);
+            expect_refused(ec, error, "an acceptor");
+        }
+        for (int i = 0; i < 10; ++i)
+            expect_at_work(backend::automatic);
+        for (const port_lease& lease : held)
+            expect_equal(try_bind("127.0.0.1", lease.port(), reuse::nothing),
+                         "EADDRINUSE", "a bind() to a port that is still leased");
+        held.clear();
+
+        // One more ring may have been tried.
+        const std::size_t after = open_descriptors();
+        expect(after <= before + 1, std::to_string(after) + " descriptors, " +
+                                        std::to_string(before) + " before");
+    }));
+}
+
+TEST_CASE("where io_uring_enter becomes forbidden a whole batch is answered",
+          "[linux][no_io_uring]")
+{
+    const backend which = GENERATE(backend::automatic, backend::io_uring);
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        need(backend::io_uring);
+        {
+            const port_lease warm_up = berth::find_unused_port();
+        }
+        const std::size_t before = open_descriptors();
+        forbid(SYS_io_uring_enter, EPERM);
+
+        constexpr int requests = 500;
+        int answered = 0;
+        {
+            asio::io_context context;
+            std::vector<port_lease> held;
+            for (int i = 0; i < requests; ++i)
+                berth::async_find_unused_port(
+                    context.get_executor(), {.backend = which},
+                    [&](const std::error_code& ec, port_lease lease) {
+                        ++answered;
+                        if (which == backend::automatic)
+                            expect(!ec && lease, "a lease: " + ec.message());
+                        else
+                            expect_refused(ec, EPERM, "a lease");
+                        held.push_back(std::move(lease));
+                    });
+            context.run();
+        }
+        expect_equal(answered, requests, "answers");
+        const std::size_t after = open_descriptors();
+        expect(after <= before + 1, std::to_string(after) + " descriptors, " +
+                                        std::to_string(before) + " before");
+    }));
+}
+
+TEST_CASE("the ports of a ring that became forbidden are free when the process has ended",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_network({43000, 43003}, [] {
+        start_afresh();
+        need(backend::io_uring);
+        elsewhere([] {
+            std::vector<port_lease> held;
+            for (int i = 0; i < 4; ++i)
+                held.push_back(berth::find_unused_port({.backend = backend::io_uring}));
+            forbid(SYS_io_uring_enter, EPERM);
+            held.clear();
+        });
+        expect(eventually([] {
+                   return exhaust_by_bind("127.0.0.1", reuse::nothing).size() == 4;
+               }),
+               "all ports are free in the end");
+    }));
+}
+
+// --- BERTH_BACKEND ---------------------------------------------------------------------
+
+TEST_CASE("BERTH_BACKEND=syscalls leaves io_uring alone unless it is asked for",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([] {
+        ::setenv("BERTH_BACKEND", "syscalls", 1);
+        expect_at_work(backend::automatic);
+        expect_equal(open_descriptors_of(ring), std::size_t{0}, "rings");
+        need(backend::io_uring);
+        expect_at_work(backend::io_uring);
+        expect_equal(open_descriptors_of(ring), std::size_t{1}, "rings");
+    }));
+}
+
+TEST_CASE("BERTH_BACKEND=io_uring allows nothing else", "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([] {
+        ::setenv("BERTH_BACKEND", "io_uring", 1);
+        elsewhere([] {
+            need(backend::io_uring);
+            expect_at_work(backend::automatic);
+            expect_equal(open_descriptors_of(ring), std::size_t{1}, "rings");
+        });
+    }));
+}
+
+TEST_CASE("where there is no io_uring BERTH_BACKEND=io_uring is an error that says why",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([] {
+        ::setenv("BERTH_BACKEND", "io_uring", 1);
+        forbid(SYS_io_uring_setup, ENOSYS);
+        std::error_code ec;
+        (void)berth::find_unused_port({}, ec);
+        expect(ec == berth::error::backend_unavailable, "the error: " + ec.message());
+        std::string thrown;
+        try {
+            (void)berth::find_unused_port();
+        } catch (const std::system_error& e) {
+            thrown = e.what();
+        }
+        for (const std::string& reason : reasons_for("io_uring_setup", ENOSYS))
+            expect_contains(thrown, reason);
+        expect_at_work(backend::syscalls);
+    }));
+}
+
+TEST_CASE("a BERTH_BACKEND that names no back end is an error that says so",
+          "[linux][no_io_uring]")
+{
+    const std::string value = GENERATE("nonsense", "io-uring", "SYSCALLS", "syscalls ");
+    BERTH_PASSES(in_quiet_network([&] {
+        ::setenv("BERTH_BACKEND", value.c_str(), 1);
+        std::error_code ec;
+        (void)berth::find_unused_port({}, ec);
+        expect(ec == berth::error::backend_unavailable, "the error: " + ec.message());
+        std::string thrown;
+        try {
+            asio::io_context context;
+            (void)berth::bind_ephemeral(context.get_executor());
+        } catch (const std::system_error& e) {
+            thrown = e.what();
+        }
+        expect_contains(thrown, "BERTH_BACKEND");
+        expect_contains(thrown, value);
+        expect_at_work(backend::syscalls);
+    }));
+}
+
+TEST_CASE("a BERTH_BACKEND of another system is an error that says so",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([] {
+        ::setenv("BERTH_BACKEND", "winsock", 1);
+        std::string thrown;
+        try {
+            (void)berth::find_unused_port();
+        } catch (const std::system_error& e) {
+            thrown = e.what();
+        }
+        expect_contains(thrown, "winsock");
+        expect_contains(thrown, "Windows");
+    }));
+}
+
+TEST_CASE("BERTH_BACKEND is read once, at the first use", "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([] {
+        ::setenv("BERTH_BACKEND", "syscalls", 1);
+        {
+            const port_lease first = berth::find_unused_port();
+        }
+        ::setenv("BERTH_BACKEND", "nonsense", 1);
+        expect_at_work(backend::automatic);
+        expect_equal(open_descriptors_of(ring), std::size_t{0}, "rings");
+    }));
+}
+
+TEST_CASE("an empty BERTH_BACKEND and one that says automatic change nothing",
+          "[linux][no_io_uring]")
+{
+    const std::string value = GENERATE("", "automatic");
+    BERTH_PASSES(in_quiet_network([&] {
+        ::setenv("BERTH_BACKEND", value.c_str(), 1);
+        expect_at_work(backend::automatic);
+        need(backend::io_uring);
+        expect_equal(open_descriptors_of(ring), std::size_t{1}, "rings");
+    }));
+}

@@ -1,0 +1,180 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "process.hpp"
+
+#include "child.hpp"
+#include "network.hpp"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <thread>
+
+namespace berth::testing {
+
+namespace {
+
+constexpr unsigned nobody = 65534;
+constexpr char passed = '+';
+constexpr char failed = '-';
+constexpr char skipped = '?';
+
+void check(bool succeeded, const char* call)
+{
+    if (!succeeded)
+        throw std::system_error(errno, std::system_category(), call);
+}
+
+std::string end_of(const std::function<void()>& body)
+{
+    std::string line;
+    try {
+        body();
+        return {passed};
+    } catch (const not_possible_here& e) {
+        line = skipped + std::string(e.what());
+    } catch (const std::exception& e) {
+        line = failed + std::string(e.what());
+    }
+    std::ranges::replace(line, '\n', ' ');
+    return line;
+}
+
+} // namespace
+
+verdict in_process(const std::function<void()>& body)
+{
+    const std::string line = in_child([&] {
+        end_with_parent();
+        return end_of(body);
+    });
+    if (line.empty() || (line[0] != passed && line[0] != failed && line[0] != skipped))
+        return {"the process died", false};
+    return {line.substr(1), line[0] == skipped};
+}
+
+verdict in_network(port_range ephemeral, const std::function<void()>& body)
+{
+    return in_process([&] {
+        const std::string why_not = enter_private_network(ephemeral);
+        if (!why_not.empty())
+            throw not_possible_here(why_not);
+        body();
+    });
+}
+
+verdict in_quiet_network(const std::function<void()>& body)
+{
+    constexpr port_range usual = {32768, 60999};
+    static const bool allowed = in_network(usual, [] {}).text.empty();
+    if (allowed)
+        return in_network(usual, body);
+
+    constexpr int attempts = 5;
+    verdict ended = in_process(body);
+    for (int i = 1; i < attempts && !ended.skipped && !ended.text.empty(); ++i)
+        ended = in_process(body);
+    return ended;
+}
+
+void write_network_setting(const std::string& name, const std::string& value)
+{
+    std::ofstream file("/proc/sys/net/ipv4/" + name);
+    file << value << std::flush;
+    if (!file)
+        throw not_possible_here("the namespace's " + name + " cannot be written");
+}
+
+void elsewhere(const std::function<void()>& body)
+{
+    const verdict ended = in_process(body);
+    if (ended.skipped)
+        throw not_possible_here(ended.text);
+    if (!ended.text.empty())
+        throw std::runtime_error("elsewhere: " + ended.text);
+}
+
+void expect(bool holds, const std::string& what)
+{
+    if (!holds)
+        throw std::runtime_error("not so: " + what);
+}
+
+bool eventually(const std::function<bool()>& true_now)
+{
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!true_now()) {
+        if (std::chrono::steady_clock::now() > end)
+            return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+void need(backend which)
+{
+    for (const backend_status& one : available_backends())
+        if (one.which == which && !one.available)
+            throw not_possible_here(std::string(to_string(which)) + ": " + one.reason);
+}
+
+void become_ordinary()
+{
+    if (::geteuid() == 0) {
+        check(::setgroups(0, nullptr) == 0, "setgroups");
+        check(::setresgid(nobody, nobody, nobody) == 0, "setresgid");
+        check(::setresuid(nobody, nobody, nobody) == 0, "setresuid");
+        // Else /proc/self would still be root's.
+        check(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0, "prctl");
+        return;
+    }
+    __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> nothing = {};
+    check(::syscall(SYS_capset, &header, nothing.data()) == 0, "capset");
+}
+
+bool can_change_user()
+{
+    return ::geteuid() == 0;
+}
+
+std::size_t open_descriptors_of(const std::string& kind)
+{
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone; // the one that lists the directory
+        const auto link = std::filesystem::read_symlink(entry.path(), gone);
+        count += link.string().find(kind) != std::string::npos ? 1U : 0U;
+    }
+    return count;
+}
+
+void end_with_parent()
+{
+    check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0, "prctl");
+}
+
+soft_limit::soft_limit(resource which, rlim_t value) : which_(which)
+{
+    check(::getrlimit(which_, &before_) == 0, "getrlimit");
+    rlimit wanted = before_;
+    wanted.rlim_cur = value;
+    check(::setrlimit(which_, &wanted) == 0, "setrlimit");
+}
+
+soft_limit::~soft_limit()
+{
+    (void)::setrlimit(which_, &before_);
+}
+
+} // namespace berth::testing
