@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// A server on a port of its own: no number is asked for, guessed or retried, and the port is
-// yours from the first instant.
+// A server on a port of its own: no number is asked for, guessed or retried, and the port
+// is yours from the first instant.
 
 #include <berth/berth.hpp>
 

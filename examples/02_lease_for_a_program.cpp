@@ -55,8 +55,8 @@ private:
     pid_t pid_ = 0;
 };
 
-// While the port is leased and the server is not there yet, a client is refused. Nobody else
-// can answer it.
+// While the port is leased and the server is not there yet, a client is refused. Nobody
+// else can answer it.
 asio::awaitable<tcp::socket> connect(std::uint16_t port)
 {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);

@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// Your own socket, with your own options: what CPython's bind_port(sock, host) does. Options
-// that would let another socket share the port of a TCP server are refused, as there.
+// Your own socket, with your own options: what CPython's bind_port(sock, host) does.
+// Options that would let another socket share the port of a TCP server are refused, as
+// there.
 
 #include <berth/berth.hpp>
 
@@ -25,8 +26,8 @@ asio::awaitable<bool> run()
     const std::uint16_t port = co_await berth::co_bind_ephemeral(datagrams, loopback);
     std::cout << "a UDP socket on port " << port << '\n';
 
-    // Asio's constructor with an endpoint would set SO_REUSEADDR of its own accord: open() does
-    // not. An acceptor of one's own does not listen yet.
+    // Asio's constructor with an endpoint would set SO_REUSEADDR of its own accord:
+    // open() does not. An acceptor of one's own does not listen yet.
     tcp::acceptor acceptor(executor, tcp::v4());
     co_await berth::co_bind_ephemeral(acceptor, loopback);
     acceptor.listen();

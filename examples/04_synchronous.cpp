@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// No event loop: the synchronous forms, for a plain main() or another framework's fixture. Each
-// throws, or puts the error into the error_code that it is given.
+// No event loop: the synchronous forms, for a plain main() or another framework's
+// fixture. Each throws, or puts the error into the error_code that it is given.
 
 #include <berth/berth.hpp>
 

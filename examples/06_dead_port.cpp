@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// A dead port, for the test of what a client does when nobody is at home: it is taken but never
-// listens, so every connection is refused, today and on a busy machine.
+// A dead port, for the test of what a client does when nobody is at home: it is taken but
+// never listens, so every connection is refused, today and on a busy machine.
 
 #include <berth/berth.hpp>
 

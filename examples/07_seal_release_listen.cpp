@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// The life of a lease: sealed, nobody may bind its port; open, a server with SO_REUSEADDR may;
-// released, anybody may; and the holder itself can become the listening socket.
+// The life of a lease: sealed, nobody may bind its port; open, a server with SO_REUSEADDR
+// may; released, anybody may; and the holder itself can become the listening socket.
 
 #include <berth/berth.hpp>
 
@@ -38,8 +38,8 @@ bool seal_and_open(tcp::acceptor& server)
 
 bool release(tcp::acceptor& server)
 {
-    // Between release() and the server's bind() the port is anybody's. That is short, but it
-    // is a gap, and so the one case in which to try again.
+    // Between release() and the server's bind() the port is anybody's. That is short, but
+    // it is a gap, and so the one case in which to try again.
     for (int attempt = 0; attempt < 3; ++attempt) {
         berth::port_lease lease = berth::find_unused_port();
         if (!start(server, lease.port(), false))

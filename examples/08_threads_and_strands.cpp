@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// Many coroutines on a pool of threads, each on a strand of its own, ask for a port at the same
-// time. What each is given is held, so no number comes twice.
+// Many coroutines on a pool of threads, each on a strand of its own, ask for a port at
+// the same time. What each is given is held, so no number comes twice.
 
 #include <berth/berth.hpp>
 

@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 
-// The heavy load: thousands of servers in many processes, each on a port of its own, coroutines
-// and other people's programs; with berth, and once more with the method that everybody uses.
+// The heavy load: thousands of servers in many processes, each on a port of its own,
+// coroutines and other people's programs; with berth, and once more with the method that
+// everybody uses.
 
 #include "parallel_load/coordinator.hpp"
 #include "parallel_load/worker.hpp"

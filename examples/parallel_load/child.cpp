@@ -20,8 +20,8 @@ namespace load {
 
 namespace {
 
-// Asio's sockets are not close-on-exec. A program that inherited a listening one would hold its
-// port for us.
+// Asio's sockets are not close-on-exec. A program that inherited a listening one would
+// hold its port for us.
 void keep_descriptors_to_ourselves()
 {
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {

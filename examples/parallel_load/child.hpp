@@ -48,8 +48,9 @@ struct cannot_start : std::system_error {
 class child {
 public:
     /// Starts it; it inherits the three streams and no other descriptor. Throws
-    /// cannot_start, where it is not on the PATH with std::errc::no_such_file_or_directory.
-    /// The leader of a process group takes with it what it started and left behind.
+    /// cannot_start, where it is not on the PATH with
+    /// std::errc::no_such_file_or_directory. The leader of a process group takes with it
+    /// what it started and left behind.
     child(const std::vector<std::string>& command, const streams& its,
           bool leads_group = false);
     child(const child&) = delete;

@@ -56,7 +56,8 @@ private:
     std::string path_;
 };
 
-// Which back end it will be, and why not io_uring. Throws std::system_error where there is none.
+// Which back end it will be, and why not io_uring. Throws std::system_error where there
+// is none.
 void note_backend(summary& to)
 {
     berth::find_options options;
@@ -76,8 +77,8 @@ void note_backend(summary& to)
     to.backend = which;
 }
 
-// Each of a worker's servers has its acceptor, its client and the connection; half of them a
-// lease besides.
+// Each of a worker's servers has its acceptor, its client and the connection; half of
+// them a lease besides.
 void make_room_for_descriptors(summary& to)
 {
     constexpr rlim_t a_pair = 7;

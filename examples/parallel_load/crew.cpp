@@ -78,7 +78,8 @@ crew::crew(asio::any_io_executor executor, const settings& its, method with,
     one.directory = its.directory + '/' + to_string(with);
     std::filesystem::create_directory(one.directory);
 
-    // The same secrets in both passes are no harm: nobody is left of the first in the second.
+    // The same secrets in both passes are no harm: nobody is left of the first in the
+    // second.
     one.part = role::foreign;
     workers_.push_back(std::make_unique<worker>(executor_, one));
     one.part = role::echo;

@@ -18,18 +18,19 @@
 
 namespace load {
 
-/// The worker processes that carry one pass of the load. A round begins for all of them when
-/// the last has ended the one before. Used on one thread.
+/// The worker processes that carry one pass of the load. A round begins for all of them
+/// when the last has ended the one before. Used on one thread.
 class crew {
 public:
     crew(asio::any_io_executor executor, const settings& its, method with,
          progress_bar& bar);
 
-    /// Lets them work through all rounds; returns early, with `failure()`, when one ends before
-    /// its time. To be cancelled where it must end earlier still. Does not throw.
+    /// Lets them work through all rounds; returns early, with `failure()`, when one ends
+    /// before its time. To be cancelled where it must end earlier still. Does not throw.
     [[nodiscard]] asio::awaitable<void> run();
 
-    /// Sees to it that all of them have ended. To be awaited before the crew is destroyed.
+    /// Sees to it that all of them have ended. To be awaited before the crew is
+    /// destroyed.
     [[nodiscard]] asio::awaitable<void> dismiss();
 
     [[nodiscard]] const std::string& failure() const { return failure_; }

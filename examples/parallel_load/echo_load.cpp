@@ -26,11 +26,12 @@ using asio::ip::tcp;
 constexpr std::size_t longest_line = 1024;
 constexpr std::uint64_t report_every = 50;
 
-// Between finding a number and binding it: the time that a program takes to start. What is
-// under test is whether the number is still there then.
+// Between finding a number and binding it: the time that a program takes to start. What
+// is under test is whether the number is still there then.
 constexpr std::chrono::milliseconds pause(20);
 
-// Answers each line with its secret, to one client after the other, until it is cancelled.
+// Answers each line with its secret, to one client after the other, until it is
+// cancelled.
 asio::awaitable<void> serve(tcp::acceptor& acceptor, const std::string& secret)
 {
     for (;;) {

@@ -17,9 +17,9 @@
 
 namespace load {
 
-/// Coroutine servers, each with a client of its own, all at once: one half on sockets that
-/// were bound for them, the other on numbers that they were told and bind themselves, a little
-/// later.
+/// Coroutine servers, each with a client of its own, all at once: one half on sockets
+/// that were bound for them, the other on numbers that they were told and bind
+/// themselves, a little later.
 class echo_load final : public worker_load {
 public:
     echo_load(const worker_strand& strand, const settings& its, progress report);

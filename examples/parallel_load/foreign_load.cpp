@@ -6,6 +6,7 @@
 #include <berth/berth.hpp>
 
 #include <asio/co_spawn.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -153,6 +154,7 @@ asio::awaitable<fate> foreign_load::start_and_ask(const program& which, instance
 asio::awaitable<fate> foreign_load::ask_until_answered(const program& which,
                                                        const instance& its, child& server)
 {
+    using namespace asio::experimental::awaitable_operators;
     const stopwatch watch;
     asio::steady_timer retry(strand_);
     while (std::chrono::nanoseconds(watch.nanoseconds()) < patience) {
@@ -161,16 +163,19 @@ asio::awaitable<fate> foreign_load::ask_until_answered(const program& which,
         co_await socket.async_connect(loopback(its.port),
                                       asio::redirect_error(asio::use_awaitable, refused));
         if (!refused) {
+            // Perhaps it is somebody else who let us in, and ours is about to learn that
+            // it came too late: then there is no answer to wait for.
             bool right = false;
-            const std::exception_ptr failure = co_await failure_of(
-                within(patience, ask_once(which, socket, its, right)));
-            if (!failure)
+            const auto first = co_await (
+                failure_of(within(patience, ask_once(which, socket, its, right))) ||
+                server.ends_within(2 * patience));
+            if (first.index() == 0 && !std::get<0>(first))
                 co_return right ? fate::answered : fate::wrong;
-            // Perhaps it was somebody else, and ours is about to learn that it came too late.
             const bool ended = co_await server.ends_within(patience);
             if (ended && read_log(its).in_use)
                 co_return fate::stolen;
-            std::rethrow_exception(failure);
+            if (first.index() == 0)
+                std::rethrow_exception(std::get<0>(first));
         }
         if (!server.running()) {
             const ending found = read_log(its);

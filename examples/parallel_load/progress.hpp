@@ -6,8 +6,8 @@
 
 namespace load {
 
-/// Shows on the standard error how far the work is: a bar on a terminal, elsewhere a line for
-/// every tenth.
+/// Shows on the standard error how far the work is: a bar on a terminal, elsewhere a line
+/// for every tenth.
 class progress_bar {
 public:
     progress_bar(std::uint64_t total, bool on_terminal);

@@ -127,7 +127,7 @@ void print_table(const summary& all)
         [](const tally& t) { return in_microseconds(t.binds); });
     row("find, us: p50 / p99 / max",
         [](const tally& t) { return in_microseconds(t.finds); });
-    row("since the round began, ms", [](const tally& t) {
+    row("  since the round began, ms", [](const tally& t) {
         const latency its(t.waits);
         return fmt::format("{:.0f} / {:.0f} / {:.0f}", its.p50 / 1e3, its.p99 / 1e3,
                            its.max / 1e3);
@@ -143,10 +143,10 @@ void print_table(const summary& all)
         });
 
     fmt::print(
-        "\nTimes: berth's are around the co_await, and so with the turns of all the "
-        "others "
-        "in the\nevent loop; the original's around its system calls, for which the "
-        "others wait. From the\nbeginning of the round both are alike.\n");
+        "\n{}\n{}\n{}\n",
+        "Times: berth's are taken around the co_await, with the turns of all others",
+        "in the event loop; the original's around its system calls, for which the",
+        "others wait. What compares is the time since the round began.");
     for (const pass& one : all.passes)
         for (const std::string& message : one.results.messages)
             fmt::print("{}: {}\n", to_string(one.with), message);

@@ -23,7 +23,8 @@ struct summary {
     std::vector<std::string> notes;
     std::vector<pass> passes;
 
-    /// Whether berth lost no port, every client heard its own server, and no server failed.
+    /// Whether berth lost no port, every client heard its own server, and no server
+    /// failed.
     [[nodiscard]] bool nothing_lost() const;
 };
 

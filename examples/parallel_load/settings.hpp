@@ -12,7 +12,8 @@ namespace load {
 /// How ports are come by.
 enum class method {
     berth,
-    original, // bind to port 0, read the number; for a number alone: close the socket, hope
+    original, // bind to port 0, read the number; for a number alone: close the socket,
+              // hope
 };
 
 [[nodiscard]] std::string to_string(method which);

@@ -38,8 +38,8 @@ struct tally {
     std::map<std::string, counts> programs; // foreign servers by name
     std::vector<std::string> messages;      // of the first failures
 
-    // Nanoseconds that each allocation took, and that each coroutine server had to wait for its
-    // port since the round began.
+    // Nanoseconds that each allocation took, and that each coroutine server had to wait
+    // for its port since the round began.
     std::vector<std::uint64_t> binds;
     std::vector<std::uint64_t> finds;
     std::vector<std::uint64_t> waits;
