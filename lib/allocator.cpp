@@ -213,13 +213,16 @@ std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address
 
 void throw_error(const std::error_code& ec, const char* verb, const request& asked)
 {
-    std::string details = asked.address ? asked.address->to_string() : "every address";
-    details +=
-        ", ports " + to_string(asked.range.value_or(port_range::system_ephemeral()));
-    if (asked.which != backend::automatic)
-        details += ", back end " + std::string(to_string(asked.which));
-    if (ec == error::backend_unavailable)
-        details += "; " + allocator::instance().backends().why_unavailable(asked.which);
+    std::string details;
+    if (ec == error::backend_unavailable) {
+        details = allocator::instance().backends().why_unavailable(asked.which);
+    } else {
+        details = asked.address ? asked.address->to_string() : "every address";
+        details +=
+            ", ports " + to_string(asked.range.value_or(port_range::system_ephemeral()));
+        if (asked.which != backend::automatic)
+            details += ", back end " + std::string(to_string(asked.which));
+    }
     throw std::system_error(ec, describe(verb, details));
 }
 
