@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -131,9 +132,10 @@ void need(backend which)
 void become_ordinary()
 {
     if (::geteuid() == 0) {
-        check(::setgroups(0, nullptr) == 0, "setgroups");
-        check(::setresgid(nobody, nobody, nobody) == 0, "setresgid");
-        check(::setresuid(nobody, nobody, nobody) == 0, "setresuid");
+        if (::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0 ||
+            ::setresuid(nobody, nobody, nobody) != 0)
+            throw not_possible_here(std::string("this root cannot be another user: ") +
+                                    std::strerror(errno));
         // Else /proc/self would still be root's.
         check(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0, "prctl");
         return;
@@ -145,7 +147,9 @@ void become_ordinary()
 
 bool can_change_user()
 {
-    return ::geteuid() == 0;
+    static const bool can =
+        ::geteuid() == 0 && in_process([] { become_ordinary(); }).text.empty();
+    return can;
 }
 
 std::size_t open_descriptors_of(const std::string& kind)

@@ -3,17 +3,17 @@
 #include "catch.hpp"
 
 #include <iostream>
-#include <vector>
+#include <set>
 
 namespace {
 
-std::vector<std::string> skips;
+std::set<std::string> skips;
 
 } // namespace
 
 void berth::testing::note_skip(const std::string& reason)
 {
-    skips.push_back(reason);
+    skips.insert(reason);
     SUCCEED("skipped: " + reason);
 }
 
