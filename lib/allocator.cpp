@@ -104,13 +104,21 @@ void allocator::run(std::span<request* const> batch)
 void allocator::run_on(port_backend& through, std::span<request* const> batch)
 {
     std::vector<allocation> allocations;
+    std::vector<request*> prepared;
     allocations.reserve(batch.size());
-    for (const request* const asked : batch)
-        allocations.push_back(prepare(*asked));
+    prepared.reserve(batch.size());
+    for (request* const asked : batch) {
+        try {
+            allocations.push_back(prepare(*asked));
+            prepared.push_back(asked);
+        } catch (const std::system_error& e) {
+            asked->ec = e.code(); // the others must not suffer for it
+        }
+    }
 
     const std::error_code failure = through.run(allocations);
     if (failure) {
-        for (request* const asked : batch) {
+        for (request* const asked : prepared) {
             if (port_backend* const other = backends_.instead_of(&through, asked->which))
                 run_on(*other, std::span(&asked, 1));
             else
@@ -119,8 +127,8 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         return;
     }
 
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        request& asked = *batch[i];
+    for (std::size_t i = 0; i < prepared.size(); ++i) {
+        request& asked = *prepared[i];
         allocation& answered = allocations[i];
         asked.ec = answered.ec;
         if (asked.ec)
@@ -160,7 +168,8 @@ std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
     std::random_device seed;
     candidates_.insert(candidates_.begin(),
                        std::make_shared<candidate_ports>(range, reserved_ports(),
-                                                         std::minstd_rand(seed())));
+                                                         std::minstd_rand(seed()),
+                                                         default_range_.first));
     return candidates_.front();
 }
 

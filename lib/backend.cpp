@@ -138,7 +138,11 @@ port_backend* backend_choice::uring(std::error_code& ec) noexcept
                 ec = e.code();
                 return nullptr;
             }
-            uring_absent_.store(true, std::memory_order_release);
+            // Locked memory is counted per user and given back late: other processes' rings
+            // may go. A few calls find out.
+            constexpr int attempts = 16;
+            if (e.code() != std::errc::not_enough_memory || ++uring_attempts_ >= attempts)
+                uring_absent_.store(true, std::memory_order_release);
         } catch (const std::bad_alloc&) {
             ec = std::make_error_code(std::errc::not_enough_memory);
             return nullptr;

@@ -111,6 +111,7 @@ private:
     std::mutex mutex_;
     std::unique_ptr<port_backend> uring_;
     std::string uring_reason_; // why there is none
+    int uring_attempts_ = 0;   // that failed for want of memory
     std::atomic<port_backend*> uring_there_ = nullptr;
     std::atomic<bool> uring_absent_ = false; // for good
 };

@@ -19,7 +19,7 @@ std::vector<std::uint16_t> eligible(port_range range,
         const auto number = static_cast<std::uint16_t>(port);
         const bool is_reserved = std::ranges::any_of(
             reserved, [number](port_range r) { return r.contains(number); });
-        if (!is_reserved && ((number - range.first) % 2 != 0) == odd)
+        if (!is_reserved && (number % 2 != 0) == odd)
             ports.push_back(number);
     }
     return ports;
@@ -28,15 +28,17 @@ std::vector<std::uint16_t> eligible(port_range range,
 } // namespace
 
 candidate_ports::candidate_ports(port_range range, std::span<const port_range> reserved,
-                                 std::minstd_rand random)
+                                 std::minstd_rand random, std::uint16_t ephemeral)
     : range_(range), fresh_(range.size()), busy_(fresh_ + 1), links_(range.size() + 2U)
 {
     for (index at = 0; at < links_.size(); ++at)
         links_[at] = {at, at};
 
-    // connect() chooses source ports at even offsets first (__inet_hash_connect() in the
-    // kernel's net/ipv4/inet_hashtables.c): odd ones collide less with clients.
-    for (const bool odd : {true, false}) {
+    // connect() first chooses source ports as even or odd as the first of the ephemeral range
+    // (__inet_hash_connect() in the kernel's net/ipv4/inet_hashtables.c): the others collide
+    // less with clients.
+    const bool client_is_odd = ephemeral % 2 != 0;
+    for (const bool odd : {!client_is_odd, client_is_odd}) {
         std::vector<std::uint16_t> ports = eligible(range, reserved, odd);
         std::ranges::shuffle(ports, random);
         for (const std::uint16_t port : ports)
@@ -82,6 +84,8 @@ void candidate_ports::move(std::uint16_t port, index ring) noexcept
 {
     const std::lock_guard lock(mutex_);
     const auto at = index(port - range_.first);
+    if (links_[at].next == at)
+        return; // reserved, no candidate
     unlink(at);
     append(ring, at);
 }

@@ -22,8 +22,9 @@ namespace berth::detail {
 /// Threads: any.
 class candidate_ports {
 public:
+    /// `ephemeral` is the first port of the system's ephemeral range.
     candidate_ports(port_range range, std::span<const port_range> reserved,
-                    std::minstd_rand random);
+                    std::minstd_rand random, std::uint16_t ephemeral = 0);
 
     candidate_ports(const candidate_ports&) = delete;
     candidate_ports& operator=(const candidate_ports&) = delete;

@@ -18,9 +18,9 @@ void operation::join(asio::execution_context& context)
     queue_->join(*this);
 }
 
-bool operation::turn() noexcept
+void operation::turn() noexcept
 {
-    return queue_->turn(*this);
+    queue_->turn(*this);
 }
 
 operation::~operation()
@@ -38,25 +38,22 @@ void operation_queue::join(operation& op) noexcept
     last_ = &op;
 }
 
-bool operation_queue::turn(operation& op) noexcept
+void operation_queue::turn(operation& op) noexcept
 {
     std::array<operation*, max_batch> batch = {};
     std::array<request*, max_batch> asked = {};
     std::size_t count = 0;
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
+        answered_.wait(lock, [&] { return op.state_ != state::running; });
         if (op.state_ == state::done)
-            return true;
-        if (op.state_ == state::running) {
-            op.state_ = state::awaited;
-            return false;
-        }
+            return;
         assert(op.state_ == state::queued);
         unlink(op);
         if (closed_ || op.cancelled()) {
             op.asked.ec = asio::error::operation_aborted;
             op.state_ = state::done;
-            return true;
+            return;
         }
         batch[count++] = &op;
         // Company from the far end of the queue: those turns come last, so that another
@@ -77,25 +74,19 @@ bool operation_queue::turn(operation& op) noexcept
 
     allocator::answer(std::span(asked).first(count));
 
-    std::size_t awaited = 0;
     {
+        // Whoever is done belongs to its turn alone, from the end of this lock on.
         const std::lock_guard lock(mutex_);
-        for (std::size_t i = 0; i < count; ++i) {
-            // Whoever is not awaited belongs to its turn, from the end of this lock on.
-            if (batch[i]->state_ == state::awaited)
-                batch[awaited++] = batch[i];
+        for (std::size_t i = 0; i < count; ++i)
             batch[i]->state_ = state::done;
-        }
     }
-    for (std::size_t i = 0; i < awaited; ++i)
-        batch[i]->resume();
-    return true;
+    answered_.notify_all();
 }
 
 void operation_queue::leave(operation& op) noexcept
 {
-    const std::lock_guard lock(mutex_);
-    assert(op.state_ != state::running && op.state_ != state::awaited);
+    std::unique_lock lock(mutex_);
+    answered_.wait(lock, [&] { return op.state_ != state::running; });
     if (op.state_ == state::queued)
         unlink(op);
 }

@@ -5,6 +5,7 @@
 
 #include <asio/execution_context.hpp>
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -15,7 +16,7 @@ namespace berth::detail {
 class operation_queue {
 public:
     void join(operation& op) noexcept;
-    [[nodiscard]] bool turn(operation& op) noexcept;
+    void turn(operation& op) noexcept;
     void leave(operation& op) noexcept;
 
     /// The context is gone: nothing is allocated any more.
@@ -27,6 +28,7 @@ private:
     void unlink(operation& op) noexcept;
 
     std::mutex mutex_;
+    std::condition_variable answered_;
     operation* first_ = nullptr;
     operation* last_ = nullptr;
     bool closed_ = false;

@@ -48,10 +48,15 @@ struct bound_answer {
         return request(bound<Protocol>::kind, options);
     }
 
+    // May throw what Asio's reactor says when it is made.
     template <class Executor>
-    static value_type take(request& answered, const Executor& ex, std::error_code& ec)
+    static value_type make_value(const Executor& ex)
     {
-        value_type object(ex);
+        return value_type(ex);
+    }
+
+    static value_type take(request& answered, value_type object, std::error_code& ec)
+    {
         ec = answered.ec;
         if (!ec)
             adopt(object, answered.address->is_v6() ? Protocol::v6() : Protocol::v4(),
@@ -99,9 +104,10 @@ template <class Protocol = asio::ip::tcp, detail::executor Executor>
 bind_ephemeral(const Executor& ex, const bind_options& options, std::error_code& ec)
 {
     using answer = detail::bound_answer<Protocol>;
+    auto object = answer::make_value(ex);
     detail::request asked = answer::ask(options);
     detail::allocate(asked);
-    return answer::take(asked, ex, ec);
+    return answer::take(asked, std::move(object), ec);
 }
 
 /// As above, throwing.
@@ -181,7 +187,7 @@ auto async_bind_ephemeral(const Executor& ex, const bind_options& options,
                           Token&& token = Token())
 {
     return asio::async_initiate<Token, void(std::error_code, bound_socket<Protocol>)>(
-        detail::initiate<detail::bound_answer<Protocol>>(), token, ex, options);
+        detail::initiate<detail::bound_answer<Protocol>, Executor>(ex), token, options);
 }
 
 /// Binds your own open socket or acceptor, which must stay where it is until the operation

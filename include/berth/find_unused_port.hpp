@@ -36,14 +36,21 @@ namespace berth {
 namespace detail {
 
 struct lease_answer {
+    using value_type = port_lease;
+
     static request ask(const find_options& options) noexcept { return request(options); }
 
     template <class Executor>
-    static port_lease take(request& answered, const Executor&,
+    static port_lease make_value(const Executor&) noexcept
+    {
+        return {};
+    }
+
+    static port_lease take(request& answered, port_lease empty,
                            std::error_code& ec) noexcept
     {
         ec = answered.ec;
-        return ec ? port_lease() : std::move(answered.lease);
+        return ec ? std::move(empty) : std::move(answered.lease);
     }
 };
 
@@ -75,7 +82,7 @@ auto async_find_unused_port(const Executor& ex, const find_options& options,
                             Token&& token = Token())
 {
     return asio::async_initiate<Token, void(std::error_code, port_lease)>(
-        detail::initiate<detail::lease_answer>(), token, ex, options);
+        detail::initiate<detail::lease_answer, Executor>(ex), token, options);
 }
 
 #if BERTH_HAS_CO_AWAIT

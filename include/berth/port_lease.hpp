@@ -79,7 +79,8 @@ public:
     void open();
     void open(std::error_code& ec) noexcept; ///< As above, with the error in `ec`.
 
-    /// Keeps everybody out again. A server that has bound the port already stays.
+    /// Keeps everybody out again. A server that has bound the port already stays; and where it
+    /// set SO_REUSEPORT the kernel goes on letting in others of the same user that do.
     ///
     /// Errors: `error::lease_empty`; what setsockopt() says. On failure the mode is unchanged.
     void seal();
@@ -141,11 +142,10 @@ template <class Executor>
 asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
                                            std::error_code& ec) &&
 {
+    asio::ip::tcp::acceptor acceptor(ex); // may throw what Asio's reactor says
     // A reusable listener could be joined by a second one that sets SO_REUSEPORT.
     const lease_mode before = mode_;
     seal(ec);
-
-    asio::ip::tcp::acceptor acceptor(ex);
     if (!ec) {
         // The lease keeps its own hold until the acceptor listens.
         detail::unique_socket copy = duplicate(ec);

@@ -4,7 +4,9 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 
 // The requests on direct descriptors that liburing learnt to prepare only after 2.3, the oldest
 // release that berth is built with. One code path for all releases, so that what is tested is
@@ -43,12 +45,13 @@ inline void prep_listen(io_uring_sqe& sqe, unsigned slot, int backlog) noexcept
 inline void prep_setsockopt(io_uring_sqe& sqe, unsigned slot, int level, int option,
                             const int& value) noexcept
 {
-    constexpr std::uint64_t socket_op_setsockopt = 3;
-    prep_on_slot(sqe, op_uring_cmd, slot, nullptr, 0, socket_op_setsockopt);
-    sqe.addr = static_cast<std::uint64_t>(static_cast<unsigned>(option)) << 32 |
-               static_cast<unsigned>(level);
+    constexpr unsigned socket_op_setsockopt = 3;
+    const std::array<int, 2> level_and_option = {level, option};
+    prep_on_slot(sqe, op_uring_cmd, slot, nullptr, 0, 0);
+    sqe.cmd_op = socket_op_setsockopt;
+    std::memcpy(&sqe.addr, level_and_option.data(), sizeof(sqe.addr));
     sqe.file_index = sizeof(value); // the option's length shares the field
-    sqe.addr3 = reinterpret_cast<std::uint64_t>(&value);
+    sqe.addr3 = reinterpret_cast<std::uintptr_t>(&value);
 }
 
 /// A descriptor for a direct one, close-on-exec.

@@ -61,19 +61,21 @@ void ring::require_socket_operations()
 
 std::error_code ring::submit() noexcept
 {
-    // Interrupted or short of memory: the requests are still queued and another attempt is in
-    // order. Not for ever, though.
+    // Interrupted or short of memory before the first request: another attempt is in order, not
+    // for ever. After that a chain may have been cut, whose rest must not run alone.
     constexpr int attempts = 100;
     int result = 0;
-    for (int i = 0; i < attempts && ::io_uring_sq_ready(&ring_) != 0; ++i) {
+    for (int i = 0; i < attempts; ++i) {
         result = ::io_uring_submit(&ring_);
-        if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY &&
+        if (result != -EINTR && result != -EAGAIN && result != -EBUSY &&
             result != -ENOMEM)
             break;
     }
-    if (::io_uring_sq_ready(&ring_) == 0)
-        return {};
-    return {result < 0 ? -result : EAGAIN, std::system_category()};
+    if (result < 0)
+        return {-result, std::system_category()};
+    if (::io_uring_sq_ready(&ring_) != 0)
+        return {ENOMEM, std::system_category()};
+    return {};
 }
 
 io_uring_cqe* ring::wait(std::error_code& ec) noexcept

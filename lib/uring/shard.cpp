@@ -181,34 +181,44 @@ void shard::queue_close(unsigned slot) noexcept
 
 void shard::submit(std::span<attempt> attempts) noexcept
 {
+    if (broken_)
+        return; // what is still queued refers to memory that is gone
     std::error_code ec = ring_.submit();
     const auto note = [&](const io_uring_cqe& completion) {
         const auto reached = static_cast<stage>(completion.user_data & 0xffU);
         if (reached == stage::close)
             return;
         attempt& one = attempts[completion.user_data >> 8U];
+        if (!one.waiting)
+            return;
         one.reached = reached;
         one.result = completion.res;
         one.waiting = false;
     };
 
-    for (attempt& one : attempts) {
+    for (const attempt& one : attempts) {
         while (one.waiting && !ec) {
             if (io_uring_cqe* const completion = ring_.wait(ec)) {
                 note(*completion);
                 ring_.seen(completion);
             }
         }
+    }
+    // A CLOSE that failed; and, of a submission that was taken in part, what was done.
+    while (io_uring_cqe* const completion = ring_.peek()) {
+        note(*completion);
+        ring_.seen(completion);
+    }
+    if (!ec)
+        return;
+    broken_ = ec;
+    for (attempt& one : attempts) {
         if (one.waiting) {
             one.reached = stage::finish;
             one.result = -ec.value();
             one.waiting = false;
         }
     }
-    while (io_uring_cqe* const completion = ring_.peek())
-        ring_.seen(completion); // of a CLOSE that failed
-    if (ec)
-        broken_ = ec;
 }
 
 void shard::learn(attempt& one, allocation& asked) noexcept

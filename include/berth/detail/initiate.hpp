@@ -81,7 +81,7 @@ public:
     template <class Options>
     pending(Handler&& handler, const Executor& ex, const Options& options)
         : operation(Answer::ask(options)), handler_(std::move(handler)), executor_(ex),
-          executor_work_(track_work(executor_)),
+          value_(Answer::make_value(ex)), executor_work_(track_work(executor_)),
           handler_work_(track_work(asio::get_associated_executor(handler_, executor_)))
     {}
 
@@ -125,14 +125,9 @@ private:
         asio::post(ex, turn_handler{std::move(op)});
     }
 
-    void resume() noexcept override { post(owner(this)); }
-
     static void take_turn(owner op)
     {
-        if (!op->turn()) {
-            (void)op.release();
-            return;
-        }
+        op->turn();
         const handler_executor to =
             asio::get_associated_executor(op->handler_, op->executor_);
         if constexpr (std::is_same_v<handler_executor, Executor>) {
@@ -154,7 +149,7 @@ private:
         std::error_code ec;
         if (op->cancelled())
             op->asked.ec = asio::error::operation_aborted;
-        auto value = Answer::take(op->asked, op->executor_, ec);
+        auto value = Answer::take(op->asked, std::move(op->value_), ec);
 
         // The memory goes back first, for what the handler starts next.
         typename memory::allocator_type from(
@@ -168,20 +163,31 @@ private:
 
     Handler handler_;
     Executor executor_;
+    typename Answer::value_type value_; // made where making it may throw
     tracked_work<Executor> executor_work_;
     tracked_work<handler_executor> handler_work_;
 };
 
-/// The initiating function object of every operation that goes through the port_service.
-template <class Answer>
-struct initiate {
-    template <class Handler, class Executor, class Options>
-    void operator()(Handler&& handler, const Executor& ex, const Options& options) const
+/// The initiating function object of every operation that goes through a context's queue.
+template <class Answer, class Executor>
+class initiate {
+public:
+    using executor_type = Executor;
+
+    explicit initiate(const Executor& ex) : executor_(ex) {}
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+
+    template <class Handler, class Options>
+    void operator()(Handler&& handler, const Options& options) const
     {
         using stored = std::decay_t<Handler>;
         stored copy(std::forward<Handler>(handler));
-        pending<Answer, stored, Executor>::start(std::move(copy), ex, options);
+        pending<Answer, stored, Executor>::start(std::move(copy), executor_, options);
     }
+
+private:
+    Executor executor_;
 };
 
 } // namespace berth::detail

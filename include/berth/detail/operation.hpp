@@ -25,9 +25,8 @@ public:
     /// Waits in the queue of the context. Throws std::bad_alloc.
     void join(asio::execution_context& context);
 
-    /// Makes sure of the answer. False: another thread is working on it and will call
-    /// resume(); the operation then belongs to that thread.
-    [[nodiscard]] bool turn() noexcept;
+    /// Makes sure of the answer, waiting where another thread is at work on it.
+    void turn() noexcept;
 
     /// From any thread: what is not answered yet will not be asked for any more.
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
@@ -41,15 +40,12 @@ public:
 
 protected:
     explicit operation(request&& what) noexcept : asked(std::move(what)) {}
-    virtual ~operation();
+    ~operation();
 
 private:
     friend class operation_queue;
 
-    enum class state : std::uint8_t { idle, queued, running, awaited, done };
-
-    /// Posts a new turn, which takes ownership.
-    virtual void resume() noexcept = 0;
+    enum class state : std::uint8_t { idle, queued, running, done };
 
     std::shared_ptr<operation_queue> queue_;
 
