@@ -119,7 +119,7 @@ public:
     }
 
 private:
-    void give_up(int socket) noexcept
+    static void give_up(int socket) noexcept
     {
         if (socket == no_socket)
             return;
@@ -139,7 +139,7 @@ private:
         return ec;
     }
 
-    std::error_code allocate(allocation& one)
+    std::error_code allocate(allocation& one) const
     {
         const int type = one.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
         const int family = one.address.is_v6() ? AF_INET6 : AF_INET;

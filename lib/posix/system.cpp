@@ -63,7 +63,7 @@ std::string read_parameter(const std::string& name)
         return {};
     }
     // The kernel gives all of it to the first read, or cuts it short.
-    std::string text(64 * 1024, '\0');
+    std::string text(65536, '\0');
     const ssize_t size = ::read(file.get(), text.data(), text.size());
     text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
     return text;
