@@ -252,6 +252,8 @@ TEST_CASE("finders on every back end at once never find the same port",
         std::set<std::uint16_t> ports;
         const auto working = working_backends();
         for (const berth::backend which : working)
+            need(which);
+        for (const berth::backend which : working)
             crowds.push_back(
                 std::make_unique<crowd>(wish{.which = which, .acceptors_too = true}));
         for (const auto& one : crowds)

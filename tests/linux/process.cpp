@@ -124,6 +124,13 @@ bool eventually(const std::function<bool()>& true_now)
 
 void need(backend which)
 {
+    // From Linux 6.14 on rings are charged to the user, until some time after their end.
+    constexpr rlim_t enough = 1U << 20U;
+    rlimit locked = {};
+    if (which == backend::io_uring && ::geteuid() != 0 &&
+        ::getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_cur < enough)
+        throw not_possible_here(
+            "RLIMIT_MEMLOCK is too low for the rings of many processes");
     for (const backend_status& one : available_backends())
         if (one.which == which && !one.available)
             throw not_possible_here(std::string(to_string(which)) + ": " + one.reason);
