@@ -89,7 +89,8 @@ using bound_socket = typename detail::bound<Protocol>::type;
 /// neither SO_REUSEADDR nor SO_REUSEPORT and is not inherited by child processes.
 ///
 /// Errors: `error::ports_exhausted`, `error::invalid_range`, `error::backend_unavailable`;
-/// what the system says. The first form throws `std::system_error`.
+/// what the system says. The second form throws `std::system_error`; so do both where Asio
+/// cannot make its reactor for the first socket of a context.
 ///
 /// Threads: any.
 ///
@@ -130,7 +131,7 @@ template <class Protocol = asio::ip::tcp, detail::executor Executor>
 /// Errors: `error::reuse_address_set`, `error::reuse_port_set` where a TCP socket carries
 /// the option (Asio's acceptor constructor with an endpoint sets SO_REUSEADDR: open the
 /// acceptor instead); `error::ports_exhausted`; what the system says, as
-/// `std::errc::bad_file_descriptor` for a socket that is not open. The first form throws
+/// `std::errc::bad_file_descriptor` for a socket that is not open. The second form throws
 /// `std::system_error`. On an error the socket is left unbound.
 ///
 /// A UDP socket that carries SO_REUSEADDR may be bound to a port that others share; so does
