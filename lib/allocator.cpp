@@ -180,17 +180,12 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
     if (ec)
         return 0;
     port_hunt hunt(candidates(default_range_));
-    auto step = hunt.start();
-    while (step.port != 0) {
-        ec = bind_to(socket, address, step.port);
-        if (!ec) {
-            hunt.bound(step.port);
-            return step.port;
-        }
-        step = hunt.refused(step.port, ec);
-    }
+    const auto step =
+        hunt.search([&](std::uint16_t port) { return bind_to(socket, address, port); });
     ec = step.ec;
-    return 0;
+    if (step.port != 0)
+        hunt.bound(step.port);
+    return step.port;
 }
 
 void allocator::returned(std::uint16_t port) noexcept
@@ -258,11 +253,11 @@ port_lease find_unused_port(const find_options& options, std::error_code& ec) no
 
 port_lease find_unused_port(const find_options& options)
 {
-    detail::request asked(options);
-    detail::allocate(asked);
-    if (asked.ec)
-        detail::throw_error(asked.ec, "find_unused_port", asked);
-    return std::move(asked.lease);
+    std::error_code ec;
+    port_lease lease = find_unused_port(options, ec);
+    if (ec)
+        detail::throw_error(ec, "find_unused_port", detail::request(options));
+    return lease;
 }
 
 } // namespace berth

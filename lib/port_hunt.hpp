@@ -17,13 +17,8 @@ namespace berth::detail {
 /// search and is passed on. When each candidate was refused once the search has failed: with
 /// `ports_exhausted`, or with EACCES where that was the reason every time.
 ///
-/// @code
-/// for (auto step = hunt.start(); step.port != 0;)
-///     if (const std::error_code ec = try_to_bind(step.port))
-///         step = hunt.refused(step.port, ec);
-///     else
-///         ...
-/// @endcode
+/// search() drives it where tries can be made one by one; who makes many at once takes the steps
+/// himself.
 class port_hunt {
 public:
     /// What to do next: try `port`, or, where it is 0, give up with `ec`.
@@ -41,6 +36,21 @@ public:
 
     /// What to do after `port` failed with `ec`.
     [[nodiscard]] step refused(std::uint16_t port, std::error_code ec);
+
+    /// Tries port after port, by `try_port(port) -> std::error_code`, until one is granted, which
+    /// the step then names, or until it gives up.
+    template <class Try>
+    [[nodiscard]] step search(Try&& try_port)
+    {
+        step next = start();
+        while (next.port != 0) {
+            const std::error_code ec = try_port(next.port);
+            if (!ec)
+                break;
+            next = refused(next.port, ec);
+        }
+        return next;
+    }
 
     /// The port was granted to a lease, which will tell when it comes back.
     void leased(std::uint16_t port) noexcept { candidates_->mark_busy(port); }

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "../backend.hpp"
 #include "../system.hpp"
+#include "last_error.hpp"
 #include "socket_address.hpp"
 
 #include <fcntl.h>
@@ -9,16 +10,10 @@
 #include <array>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 
 namespace berth::detail {
 
 namespace {
-
-std::error_code last_error() noexcept
-{
-    return {errno, std::system_category()};
-}
 
 std::error_code set_option(int socket, int level, int option, int value) noexcept
 {
@@ -154,13 +149,8 @@ private:
             if (const auto ec = set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0))
                 return ec;
 
-        auto step = one.hunt.start();
-        while (step.port != 0) {
-            const std::error_code ec = bind_to(socket, one.address, step.port);
-            if (!ec)
-                break;
-            step = one.hunt.refused(step.port, ec);
-        }
+        const auto step = one.hunt.search(
+            [&](std::uint16_t port) { return bind_to(socket, one.address, port); });
         if (step.port == 0)
             return step.ec;
         one.port = step.port;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "../system.hpp"
 
+#include "last_error.hpp"
 #include "socket_address.hpp"
 
 #include <berth/error.hpp>
@@ -17,27 +18,9 @@ namespace berth {
 
 namespace detail {
 
-constexpr port_range default_range = {32768, 60999};
-
-} // namespace detail
-
-port_range port_range::system_ephemeral() noexcept
-{
-    try {
-        return detail::ephemeral_range();
-    } catch (const std::exception&) {
-        return detail::default_range;
-    }
-}
-
-namespace detail {
-
 namespace {
 
-std::error_code last_error() noexcept
-{
-    return {errno, std::system_category()};
-}
+constexpr port_range default_range = {32768, 60999};
 
 bool is_set(int socket, int option) noexcept
 {
@@ -138,5 +121,14 @@ bool watch_forks(void (*in_child)()) noexcept
 }
 
 } // namespace detail
+
+port_range port_range::system_ephemeral() noexcept
+{
+    try {
+        return detail::ephemeral_range();
+    } catch (const std::exception&) {
+        return detail::default_range;
+    }
+}
 
 } // namespace berth

@@ -114,7 +114,7 @@ private:
             if (lock && shard_at(number).has_room(slots))
                 return found(number, std::move(lock));
         }
-        if (count < std::thread::hardware_concurrency())
+        if (count < concurrency_)
             (void)try_grow(count);
         for (;;) {
             const std::size_t known = count_.load();
@@ -155,6 +155,7 @@ private:
         }
     }
 
+    const unsigned concurrency_ = std::thread::hardware_concurrency(); // asks the system
     const bool ipv6_only_by_default_ = ipv6_only_by_default();
     std::array<std::atomic<shard*>, max_shards> shards_ = {};
     std::atomic<std::size_t> count_ = 0;

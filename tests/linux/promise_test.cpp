@@ -108,6 +108,11 @@ void expect_kept_from_all(const std::vector<std::string>& covered, std::uint16_t
 
 } // namespace
 
+#define BERTH_EACH_PLACE(where, which)                                                   \
+    const place where = GENERATE(from_range(every_place()));                             \
+    BERTH_EACH_BACKEND(which);                                                           \
+    INFO("lease on " << where.name)
+
 #define BERTH_EACH_LEASE(where, mode, which)                                             \
     const place where = GENERATE(from_range(every_place()));                             \
     const lease_mode mode = GENERATE(lease_mode::open, lease_mode::sealed);              \
@@ -256,9 +261,7 @@ TEST_CASE("other processes are given by berth every port but the leased one",
 
 TEST_CASE("a sealed lease keeps every server out", "[linux][promise]")
 {
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     const port_lease lease = lease_at(where, lease_mode::sealed, which);
     std::vector<foreign_server::user> users = {foreign_server::user::same};
     if (can_change_user())
@@ -277,9 +280,7 @@ TEST_CASE("a sealed lease keeps every server out", "[linux][promise]")
 TEST_CASE("an open lease lets a reusing server in, and clients reach it and only it",
           "[linux][promise]")
 {
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         for (const std::string& address : where.covered)
@@ -310,9 +311,7 @@ TEST_CASE("an open lease lets a server of another user in with SO_REUSEADDR only
 {
     if (!can_change_user())
         BERTH_SKIP("only root can be another user");
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         const auto other = foreign_server::user::other;
@@ -335,9 +334,7 @@ TEST_CASE("an open lease lets a server of another user in with SO_REUSEADDR only
 TEST_CASE("a second listener is refused, unless both set SO_REUSEPORT",
           "[linux][promise]")
 {
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         const auto has_port = [](reuse options) {
@@ -404,9 +401,7 @@ TEST_CASE("a server that sets no option is refused until the port is given back"
 TEST_CASE("open() and seal() decide at once who may come, and a server stays",
           "[linux][promise]")
 {
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         for (const std::string& address : where.covered)
@@ -442,9 +437,7 @@ TEST_CASE("once sealed again a lease keeps everybody out, if no server with SO_R
           "was there",
           "[linux][promise]")
 {
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         for (const std::string& address : where.covered) {
@@ -464,9 +457,7 @@ TEST_CASE(
 {
     if (!can_change_user())
         BERTH_SKIP("only root can be another user");
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         for (const std::string& address : where.covered)
@@ -591,9 +582,7 @@ TEST_CASE("an acceptor made of a lease accepts, and nobody can join it",
 TEST_CASE("nobody can join an acceptor made of a lease that had a server before",
           "[linux][promise]")
 {
-    const place where = GENERATE(from_range(every_place()));
-    BERTH_EACH_BACKEND(which);
-    INFO("lease on " << where.name);
+    BERTH_EACH_PLACE(where, which);
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         asio::io_context context;
