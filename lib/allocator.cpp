@@ -134,7 +134,6 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         if (asked.ec)
             continue;
         if (asked.what == product::lease) {
-            answered.hunt.leased(answered.port);
             asked.lease = lease_access::make(through, answered.handle, answered.port,
                                              answered.address.is_v6(), answered.mode);
         } else {
@@ -193,7 +192,7 @@ void allocator::returned(std::uint16_t port) noexcept
     const std::lock_guard lock(mutex_);
     for (const auto& set : candidates_)
         if (set->range().contains(port))
-            set->mark_fresh(port);
+            set->give_back(port);
 }
 
 void allocate(request& asked) noexcept

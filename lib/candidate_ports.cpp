@@ -55,16 +55,6 @@ std::uint16_t candidate_ports::take(const std::vector<bool>& tried) noexcept
     return take_from(busy_first ? fresh_ : busy_, tried);
 }
 
-void candidate_ports::mark_busy(std::uint16_t port) noexcept
-{
-    move(port, busy_);
-}
-
-void candidate_ports::mark_fresh(std::uint16_t port) noexcept
-{
-    move(port, fresh_);
-}
-
 void candidate_ports::unlink(index at) noexcept
 {
     const link was = links_[at];
@@ -80,14 +70,14 @@ void candidate_ports::append(index ring, index at) noexcept
     links_[ring].previous = at;
 }
 
-void candidate_ports::move(std::uint16_t port, index ring) noexcept
+void candidate_ports::give_back(std::uint16_t port) noexcept
 {
     const std::lock_guard lock(mutex_);
     const auto at = index(port - range_.first);
     if (links_[at].next == at)
         return; // reserved, no candidate
     unlink(at);
-    append(ring, at);
+    append(fresh_, at);
 }
 
 std::uint16_t candidate_ports::take_from(index ring,
@@ -97,7 +87,7 @@ std::uint16_t candidate_ports::take_from(index ring,
         if (!tried.empty() && tried[at])
             continue;
         unlink(at);
-        append(ring, at);
+        append(busy_, at);
         return static_cast<std::uint16_t>(range_.first + at);
     }
     return 0;

@@ -15,9 +15,10 @@ namespace berth::detail {
 /// the kernel knows what is free.
 ///
 /// Two queues. *Fresh* ports are believed free; the one that came back last is tried last, so
-/// that a number is reused as late as possible. *Busy* ports were refused or are leased; they
-/// are tried now and then, for others give ports back without telling us, and first when
-/// nothing else is left. Taking a port moves it to the end of its queue.
+/// that a number is reused as late as possible. *Busy* ports were taken and have not come back:
+/// they are leased, or somebody else has them; they are tried now and then, for others give
+/// ports back without telling us, and as the last resort. Taking a port moves it to the end of
+/// the busy ones.
 ///
 /// Threads: any.
 class candidate_ports {
@@ -35,11 +36,8 @@ public:
     /// `tried` marks none. 0 when all are marked.
     [[nodiscard]] std::uint16_t take(const std::vector<bool>& tried) noexcept;
 
-    /// Somebody else has the port, or a lease of ours.
-    void mark_busy(std::uint16_t port) noexcept;
-
     /// The port came back, or went where its return cannot be seen.
-    void mark_fresh(std::uint16_t port) noexcept;
+    void give_back(std::uint16_t port) noexcept;
 
 private:
     // One link for each offset in the range, then the heads of the two rings.
@@ -52,7 +50,6 @@ private:
 
     void unlink(index at) noexcept;
     void append(index ring, index at) noexcept;
-    void move(std::uint16_t port, index ring) noexcept;
     [[nodiscard]] std::uint16_t take_from(index ring,
                                           const std::vector<bool>& tried) noexcept;
 

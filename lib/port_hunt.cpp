@@ -16,15 +16,16 @@ port_hunt::step port_hunt::start()
 port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
 {
     const bool denied = ec == std::errc::permission_denied;
-    if (!denied && ec != std::errc::address_in_use)
+    if (!denied && ec != std::errc::address_in_use) {
+        candidates_->give_back(port); // for all that is known
         return {0, ec};
+    }
 
     all_denied_ = all_denied_ && denied;
     const port_range range = candidates_->range();
     if (tried_.empty())
         tried_.resize(range.size());
     tried_[port - range.first] = true;
-    candidates_->mark_busy(port);
 
     if (const std::uint16_t next = candidates_->take(tried_))
         return {next, {}};

@@ -52,11 +52,8 @@ public:
         return next;
     }
 
-    /// The port was granted to a lease, which will tell when it comes back.
-    void leased(std::uint16_t port) noexcept { candidates_->mark_busy(port); }
-
     /// The port was granted to a socket of the caller's, whose end nobody tells.
-    void bound(std::uint16_t port) noexcept { candidates_->mark_fresh(port); }
+    void bound(std::uint16_t port) noexcept { candidates_->give_back(port); }
 
 private:
     std::shared_ptr<candidate_ports> candidates_;
