@@ -214,7 +214,8 @@ std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address
     return 0;
 }
 
-void throw_error(const std::error_code& ec, const char* verb, const request& asked)
+std::exception_ptr make_exception(const std::error_code& ec, const char* verb,
+                                  const request& asked)
 {
     std::string details;
     if (ec == error::backend_unavailable) {
@@ -226,7 +227,12 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
         if (asked.which != backend::automatic)
             details += ", back end " + std::string(to_string(asked.which));
     }
-    throw std::system_error(ec, describe(verb, details));
+    return std::make_exception_ptr(std::system_error(ec, describe(verb, details)));
+}
+
+void throw_error(const std::error_code& ec, const char* verb, const request& asked)
+{
+    std::rethrow_exception(make_exception(ec, verb, asked));
 }
 
 void throw_error(const std::error_code& ec, const char* verb,

@@ -12,11 +12,11 @@
 
 #if BERTH_HAS_CO_AWAIT
 #include <asio/awaitable.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #endif
 
 #include <cstdint>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -42,6 +42,7 @@ struct bound<asio::ip::udp> {
 template <class Protocol>
 struct bound_answer {
     using value_type = typename bound<Protocol>::type;
+    static constexpr const char* co_verb = "co_bind_ephemeral";
 
     static request ask(const bind_options& options) noexcept
     {
@@ -62,6 +63,11 @@ struct bound_answer {
             adopt(object, answered.address->is_v6() ? Protocol::v6() : Protocol::v4(),
                   std::move(answered.socket), ec);
         return object;
+    }
+
+    static std::error_code failure(const std::error_code& ec, const request&) noexcept
+    {
+        return ec;
     }
 };
 
@@ -244,17 +250,12 @@ auto async_bind_ephemeral(Socket& socket, const asio::ip::address& address,
 /// @endcode
 template <class Protocol = asio::ip::tcp>
 [[nodiscard]] asio::awaitable<bound_socket<Protocol>>
-co_bind_ephemeral(bind_options options = {})
+co_bind_ephemeral(const bind_options& options = {})
 {
-    std::error_code failure;
-    try {
-        co_return co_await async_bind_ephemeral<Protocol>(
-            co_await asio::this_coro::executor, options, asio::use_awaitable);
-    } catch (const std::system_error& e) {
-        failure = e.code();
-    }
-    detail::throw_error(failure, "co_bind_ephemeral",
-                        detail::bound_answer<Protocol>::ask(options));
+    return asio::async_initiate<const asio::use_awaitable_t<>,
+                                void(std::exception_ptr, bound_socket<Protocol>)>(
+        detail::initiate_here<detail::thrown<detail::bound_answer<Protocol>>>(),
+        asio::use_awaitable, options);
 }
 
 /// Binds your own open socket or acceptor, which must stay where it is until then.

@@ -9,10 +9,10 @@
 
 #if BERTH_HAS_CO_AWAIT
 #include <asio/awaitable.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #endif
 
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -37,6 +37,7 @@ namespace detail {
 
 struct lease_answer {
     using value_type = port_lease;
+    static constexpr const char* co_verb = "co_find_unused_port";
 
     static request ask(const find_options& options) noexcept { return request(options); }
 
@@ -51,6 +52,11 @@ struct lease_answer {
     {
         ec = answered.ec;
         return ec ? std::move(empty) : std::move(answered.lease);
+    }
+
+    static std::error_code failure(const std::error_code& ec, const request&) noexcept
+    {
+        return ec;
     }
 };
 
@@ -97,16 +103,12 @@ auto async_find_unused_port(const Executor& ex, const find_options& options,
 /// berth::port_lease lease = co_await berth::co_find_unused_port();
 /// @endcode
 [[nodiscard]] inline asio::awaitable<port_lease>
-co_find_unused_port(find_options options = {})
+co_find_unused_port(const find_options& options = {})
 {
-    std::error_code failure;
-    try {
-        co_return co_await async_find_unused_port(co_await asio::this_coro::executor,
-                                                  options, asio::use_awaitable);
-    } catch (const std::system_error& e) {
-        failure = e.code();
-    }
-    detail::throw_error(failure, "co_find_unused_port", detail::request(options));
+    return asio::async_initiate<const asio::use_awaitable_t<>,
+                                void(std::exception_ptr, port_lease)>(
+        detail::initiate_here<detail::thrown<detail::lease_answer>>(),
+        asio::use_awaitable, options);
 }
 #endif
 

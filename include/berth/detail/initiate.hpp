@@ -14,6 +14,7 @@
 #include <asio/post.hpp>
 #include <asio/prefer.hpp>
 
+#include <exception>
 #include <memory>
 #include <system_error>
 #include <type_traits>
@@ -150,6 +151,7 @@ private:
         if (op->cancelled())
             op->asked.ec = asio::error::operation_aborted;
         auto value = Answer::take(op->asked, std::move(op->value_), ec);
+        auto failure = Answer::failure(ec, op->asked);
 
         // The memory goes back first, for what the handler starts next.
         typename memory::allocator_type from(
@@ -158,7 +160,7 @@ private:
         Handler handler(std::move(done->handler_));
         memory::destroy(from, done);
         memory::deallocate(from, done, 1);
-        std::move(handler)(ec, std::move(value));
+        std::move(handler)(std::move(failure), std::move(value));
     }
 
     Handler handler_;
@@ -168,7 +170,8 @@ private:
     tracked_work<handler_executor> handler_work_;
 };
 
-/// The initiating function object of every operation that goes through a context's queue.
+/// The initiating function objects of every operation that goes through a context's queue: on an
+/// executor that is given,
 template <class Answer, class Executor>
 class initiate {
 public:
@@ -188,6 +191,27 @@ public:
 
 private:
     Executor executor_;
+};
+
+/// or on that of the coroutine that awaits it.
+template <class Answer>
+struct initiate_here {
+    template <class Handler, class Options>
+    void operator()(Handler&& handler, const Options& options) const
+    {
+        using executor = asio::associated_executor_t<std::decay_t<Handler>>;
+        const initiate<Answer, executor> there(asio::get_associated_executor(handler));
+        there(std::forward<Handler>(handler), options);
+    }
+};
+
+/// An answer whose failure a coroutine throws.
+template <class Answer>
+struct thrown : Answer {
+    static std::exception_ptr failure(const std::error_code& ec, const request& asked)
+    {
+        return ec ? make_exception(ec, Answer::co_verb, asked) : std::exception_ptr();
+    }
 };
 
 } // namespace berth::detail

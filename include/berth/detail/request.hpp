@@ -8,6 +8,7 @@
 #include <asio/ip/address.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <system_error>
 
@@ -50,7 +51,11 @@ void allocate(request& asked) noexcept;
                                         const asio::ip::address& address,
                                         std::error_code& ec) noexcept;
 
-/// Throws std::system_error that names the verb and what was asked for.
+/// A std::system_error that names the verb and what was asked for.
+[[nodiscard]] std::exception_ptr make_exception(const std::error_code& ec,
+                                                const char* verb, const request& asked);
+
+/// Throws it.
 [[noreturn]] void throw_error(const std::error_code& ec, const char* verb,
                               const request& asked);
 [[noreturn]] void throw_error(const std::error_code& ec, const char* verb,
