@@ -22,6 +22,10 @@ namespace {
 // making of a set now and then.
 constexpr std::size_t max_candidate_sets = 16;
 
+// A port that is still held for a moment after its lease was dropped does not matter where there
+// are so many others.
+constexpr std::uint32_t min_lingering_range = 1024;
+
 std::atomic<allocator*> the_allocator = nullptr;
 
 std::string describe(const char* verb, const std::string& details)
@@ -74,7 +78,27 @@ void allocator::answer(std::span<request* const> batch) noexcept
             asked->ec = failure;
 }
 
+void allocator::close_dropped() noexcept
+{
+    if (allocator* const there = the_allocator.load(std::memory_order_acquire))
+        there->backends_.close_dropped();
+}
+
 void allocator::run(std::span<request* const> batch)
+{
+    run_once(batch);
+
+    // Leases that were dropped just now may still hold the last ports of a range.
+    std::array<request*, max_batch> exhausted = {};
+    std::size_t count = 0;
+    for (request* const asked : batch)
+        if (asked->ec == error::ports_exhausted)
+            exhausted[count++] = asked;
+    if (count != 0 && backends_.close_all_dropped())
+        run_once(std::span(exhausted).first(count));
+}
+
+void allocator::run_once(std::span<request* const> batch)
 {
     std::array<port_backend*, max_batch> chosen = {};
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -134,8 +158,14 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         if (asked.ec)
             continue;
         if (asked.what == product::lease) {
-            asked.lease = lease_access::make(through, answered.handle, answered.port,
-                                             answered.address.is_v6(), answered.mode);
+            asked.lease = lease_access::make(
+                {.by = &through,
+                 .handle = answered.handle,
+                 .port = answered.port,
+                 .mode = answered.mode,
+                 .ipv6 = answered.address.is_v6(),
+                 .may_linger =
+                     asked.range.value_or(default_range_).size() >= min_lingering_range});
         } else {
             answered.hunt.bound(answered.port);
             asked.socket = std::move(answered.socket);
@@ -178,12 +208,16 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
     ec = check_reuse_options(socket);
     if (ec)
         return 0;
-    port_hunt hunt(candidates(default_range_));
-    const auto step =
-        hunt.search([&](std::uint16_t port) { return bind_to(socket, address, port); });
+    const auto ports = candidates(default_range_);
+    const auto try_port = [&](std::uint16_t port) {
+        return bind_to(socket, address, port);
+    };
+    auto step = port_hunt(ports).search(try_port);
+    if (step.ec == error::ports_exhausted && backends_.close_all_dropped())
+        step = port_hunt(ports).search(try_port);
     ec = step.ec;
     if (step.port != 0)
-        hunt.bound(step.port);
+        ports->give_back(step.port);
     return step.port;
 }
 

@@ -25,6 +25,9 @@ public:
     /// Answers at most `max_batch` requests.
     static void answer(std::span<request* const> batch) noexcept;
 
+    /// As port_backend::close_dropped(), for all there are.
+    static void close_dropped() noexcept;
+
     /// Binds a socket of the caller's and returns the port.
     [[nodiscard]] std::uint16_t
     bind(native_socket socket, const asio::ip::address& address, std::error_code& ec);
@@ -42,6 +45,7 @@ private:
     static const bool watching_forks;
 
     void run(std::span<request* const> batch);
+    void run_once(std::span<request* const> batch);
     [[nodiscard]] allocation prepare(const request& asked);
     [[nodiscard]] std::shared_ptr<candidate_ports> candidates(port_range range);
     void run_on(port_backend& through, std::span<request* const> batch);
@@ -56,16 +60,10 @@ private:
 
 /// Makes leases.
 struct lease_access {
-    [[nodiscard]] static port_lease make(port_backend& through, std::uint32_t handle,
-                                         std::uint16_t port, bool ipv6,
-                                         lease_mode mode) noexcept
+    [[nodiscard]] static port_lease make(const holding& held) noexcept
     {
         port_lease lease;
-        lease.backend_ = &through;
-        lease.handle_ = handle;
-        lease.port_ = port;
-        lease.ipv6_ = ipv6;
-        lease.mode_ = mode;
+        lease.held_ = held;
         return lease;
     }
 };

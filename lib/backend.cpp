@@ -104,6 +104,18 @@ std::string backend_choice::why_unavailable(backend which)
     return std::string(to_string(wanted)) + " was not available at the time";
 }
 
+void backend_choice::close_dropped() noexcept
+{
+    if (port_backend* const there = uring_there_.load())
+        there->close_dropped();
+}
+
+bool backend_choice::close_all_dropped() noexcept
+{
+    port_backend* const there = uring_there_.load();
+    return there != nullptr && there->close_all_dropped();
+}
+
 void backend_choice::disown() noexcept
 {
     system_->disown();

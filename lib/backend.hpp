@@ -52,6 +52,16 @@ public:
     /// Ends a lease's holder: the port is free when this returns.
     virtual void close(std::uint32_t handle) noexcept = 0;
 
+    /// Ends a lease's holder together with what comes next, at the latest with close_dropped().
+    virtual void close_soon(std::uint32_t handle) noexcept { close(handle); }
+
+    /// Sees to the end of what close_soon() was told before, here or on a thread that is busy
+    /// with the same holders.
+    virtual void close_dropped() noexcept {}
+
+    /// Ends what close_soon() was told before, and says whether there was anything.
+    [[nodiscard]] virtual bool close_all_dropped() noexcept { return false; }
+
     /// Opens or seals a lease's holder.
     [[nodiscard]] virtual std::error_code set_mode(std::uint32_t handle,
                                                    lease_mode mode) noexcept = 0;
@@ -92,6 +102,10 @@ public:
                                            backend which) noexcept;
 
     [[nodiscard]] std::vector<backend_status> status();
+
+    /// As port_backend::close_dropped() and close_all_dropped().
+    void close_dropped() noexcept;
+    [[nodiscard]] bool close_all_dropped() noexcept;
 
     /// Why the error is backend_unavailable.
     [[nodiscard]] std::string why_unavailable(backend which);

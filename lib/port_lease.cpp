@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "allocator.hpp"
 
+#include <berth/detail/operation.hpp>
 #include <berth/error.hpp>
 #include <berth/port_lease.hpp>
 
@@ -14,7 +15,7 @@ void port_lease::open()
     std::error_code ec;
     open(ec);
     if (ec)
-        detail::throw_lease_error(ec, "open", port_);
+        detail::throw_lease_error(ec, "open", port());
 }
 
 void port_lease::open(std::error_code& ec) noexcept
@@ -27,7 +28,7 @@ void port_lease::seal()
     std::error_code ec;
     seal(ec);
     if (ec)
-        detail::throw_lease_error(ec, "seal", port_);
+        detail::throw_lease_error(ec, "seal", port());
 }
 
 void port_lease::seal(std::error_code& ec) noexcept
@@ -37,30 +38,39 @@ void port_lease::seal(std::error_code& ec) noexcept
 
 void port_lease::set_mode(lease_mode mode, std::error_code& ec) noexcept
 {
-    if (!valid() || backend_->disowned()) {
+    if (!valid() || held_.by->disowned()) {
         ec = error::lease_empty;
         return;
     }
-    ec = mode == mode_ ? std::error_code() : backend_->set_mode(handle_, mode);
+    ec = mode == held_.mode ? std::error_code() : held_.by->set_mode(held_.handle, mode);
     if (!ec)
-        mode_ = mode;
+        held_.mode = mode;
 }
 
 std::uint16_t port_lease::release() noexcept
 {
-    detail::port_backend* const holder = std::exchange(backend_, nullptr);
-    if (holder != nullptr) {
-        holder->close(handle_);
-        if (!holder->disowned())
-            detail::allocator::instance().returned(port_);
+    const detail::holding held = std::exchange(held_, {});
+    if (held.by != nullptr) {
+        held.by->close(held.handle);
+        if (!held.by->disowned())
+            detail::allocator::instance().returned(held.port);
     }
-    mode_ = lease_mode::sealed;
-    return std::exchange(port_, 0);
+    return held.port;
+}
+
+void port_lease::drop() noexcept
+{
+    const bool may_wait =
+        held_.may_linger && held_.mode == lease_mode::open && !held_.by->disowned();
+    if (may_wait && detail::completion::close_soon(*held_.by, held_.handle))
+        detail::allocator::instance().returned(held_.port);
+    else
+        release();
 }
 
 detail::unique_socket port_lease::duplicate(std::error_code& ec) const noexcept
 {
-    return backend_->duplicate(handle_, ec);
+    return held_.by->duplicate(held_.handle, ec);
 }
 
 void detail::throw_lease_error(const std::error_code& ec, const char* verb,

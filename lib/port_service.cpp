@@ -7,10 +7,13 @@
 
 #include <array>
 #include <cassert>
+#include <utility>
 
 namespace berth::detail {
 
 asio::execution_context::id port_service::id;
+
+thread_local completion* completion::current = nullptr;
 
 void operation::join(asio::execution_context& context)
 {
@@ -29,6 +32,26 @@ operation::~operation()
         queue_->leave(*this);
 }
 
+completion::completion(operation& op) noexcept
+    : queue_(std::move(op.queue_)), outer_(std::exchange(current, this))
+{}
+
+completion::~completion()
+{
+    current = outer_;
+    if (dropped_ && !queue_->busy())
+        allocator::close_dropped();
+}
+
+bool completion::close_soon(port_backend& from, std::uint32_t handle) noexcept
+{
+    if (current == nullptr)
+        return false;
+    current->dropped_ = true;
+    from.close_soon(handle);
+    return true;
+}
+
 void operation_queue::join(operation& op) noexcept
 {
     const std::lock_guard lock(mutex_);
@@ -40,12 +63,18 @@ void operation_queue::join(operation& op) noexcept
 
 void operation_queue::turn(operation& op) noexcept
 {
-    std::array<operation*, max_batch> batch = {};
-    std::array<request*, max_batch> asked = {};
+    if (op.state_.load(std::memory_order_acquire) == state::done)
+        return;
+
+    std::array<operation*, max_batch> batch; // the first `count` of them
+    std::array<request*, max_batch> asked;
     std::size_t count = 0;
     {
         std::unique_lock lock(mutex_);
-        answered_.wait(lock, [&] { return op.state_ != state::running; });
+        if (op.state_ == state::running) {
+            apart_ = batches_apart;
+            answered_.wait(lock, [&] { return op.state_ != state::running; });
+        }
         if (op.state_ == state::done)
             return;
         assert(op.state_ == state::queued);
@@ -53,42 +82,64 @@ void operation_queue::turn(operation& op) noexcept
         if (closed_ || op.cancelled()) {
             op.asked.ec = asio::error::operation_aborted;
             op.state_ = state::done;
-            return;
-        }
-        batch[count++] = &op;
-        // Company from the far end of the queue: those turns come last, so that another
-        // thread, whose turns come next, seldom finds its operation in our hands.
-        for (operation* other = last_; other != nullptr && count < max_batch;) {
-            operation* const before = other->previous_;
-            if (!other->cancelled()) {
-                unlink(*other);
-                batch[count++] = other;
+        } else {
+            batch[count++] = &op;
+            // Company from the near end of the queue, whose turns come next and find all at
+            // hand; where another thread takes turns as well from the far end, that it may
+            // seldom find its operation in our hands.
+            const bool alone = apart_ == 0;
+            if (!alone)
+                --apart_;
+            for (operation* other = alone ? first_ : last_;
+                 other != nullptr && count < max_batch;) {
+                operation* const after = alone ? other->next_ : other->previous_;
+                if (!other->cancelled()) {
+                    unlink(*other);
+                    batch[count++] = other;
+                }
+                other = after;
             }
-            other = before;
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            batch[i]->state_ = state::running;
-            asked[i] = &batch[i]->asked;
+            for (std::size_t i = 0; i < count; ++i) {
+                batch[i]->state_.store(state::running, std::memory_order_relaxed);
+                asked[i] = &batch[i]->asked;
+            }
         }
     }
 
+    if (count == 0) {
+        allocator::close_dropped();
+        return;
+    }
     allocator::answer(std::span(asked).first(count));
+    allocator::close_dropped();
 
     {
-        // Whoever is done belongs to its turn alone, from the end of this lock on.
+        // Whoever is done belongs to its turn alone, from this moment on.
         const std::lock_guard lock(mutex_);
         for (std::size_t i = 0; i < count; ++i)
-            batch[i]->state_ = state::done;
+            batch[i]->state_.store(state::done, std::memory_order_release);
     }
     answered_.notify_all();
 }
 
 void operation_queue::leave(operation& op) noexcept
 {
-    std::unique_lock lock(mutex_);
-    answered_.wait(lock, [&] { return op.state_ != state::running; });
-    if (op.state_ == state::queued)
+    if (op.state_.load(std::memory_order_acquire) == state::done)
+        return;
+    {
+        std::unique_lock lock(mutex_);
+        answered_.wait(lock, [&] { return op.state_ != state::running; });
+        if (op.state_ != state::queued)
+            return;
         unlink(op);
+    }
+    allocator::close_dropped();
+}
+
+bool operation_queue::busy() noexcept
+{
+    const std::lock_guard lock(mutex_);
+    return first_ != nullptr;
 }
 
 void operation_queue::close() noexcept

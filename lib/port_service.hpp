@@ -19,11 +19,15 @@ public:
     void turn(operation& op) noexcept;
     void leave(operation& op) noexcept;
 
+    /// Whether a batch is due, which will close what was dropped before.
+    [[nodiscard]] bool busy() noexcept;
+
     /// The context is gone: nothing is allocated any more.
     void close() noexcept;
 
 private:
     using state = operation::state;
+    static constexpr unsigned batches_apart = 256;
 
     void unlink(operation& op) noexcept;
 
@@ -31,6 +35,7 @@ private:
     std::condition_variable answered_;
     operation* first_ = nullptr;
     operation* last_ = nullptr;
+    unsigned apart_ = 0; // so many batches are taken from the far end
     bool closed_ = false;
 };
 

@@ -17,6 +17,16 @@ namespace detail {
 class port_backend;
 struct lease_access;
 
+/// What a lease holds.
+struct holding {
+    port_backend* by = nullptr; // none: nothing is held
+    std::uint32_t handle = 0;   // what the back end knows the holder by
+    std::uint16_t port = 0;
+    lease_mode mode = lease_mode::sealed;
+    bool ipv6 : 1 = false;
+    bool may_linger : 1 = false; // its end need not be at once
+};
+
 [[noreturn]] void throw_lease_error(const std::error_code& ec, const char* verb,
                                     std::uint16_t port);
 } // namespace detail
@@ -48,29 +58,39 @@ public:
     port_lease() noexcept = default;
 
     /// Takes what `other` holds and leaves it empty.
-    port_lease(port_lease&& other) noexcept { swap(other); }
+    port_lease(port_lease&& other) noexcept : held_(std::exchange(other.held_, {})) {}
 
     /// Gives back what this lease holds, takes what `other` holds and leaves it empty.
     port_lease& operator=(port_lease&& other) noexcept
     {
-        port_lease(std::move(other)).swap(*this);
+        port_lease taken(std::move(other));
+        std::swap(held_, taken.held_);
         return *this;
     }
 
-    /// Gives the port back.
-    ~port_lease() { release(); }
+    /// Gives the port back, at once but for one case: an open lease of a range of 1024 ports or
+    /// more that ends in the completion handler of one of berth's own operations, or in the
+    /// coroutine that awaited one, may be held until that handler returns or the coroutine awaits
+    /// something else, and while operations are pending on the same context until the next of
+    /// them is due; it is then given back together with what they ask for, in one submission.
+    /// Where the moment matters, as to a server that sets no reuse option, call `release()`.
+    ~port_lease()
+    {
+        if (valid())
+            drop();
+    }
 
     /// Whether a port is held.
-    [[nodiscard]] bool valid() const noexcept { return backend_ != nullptr; }
+    [[nodiscard]] bool valid() const noexcept { return held_.by != nullptr; }
 
     /// Whether a port is held.
     explicit operator bool() const noexcept { return valid(); }
 
     /// The port, 1 to 65 535; 0 for an empty lease.
-    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+    [[nodiscard]] std::uint16_t port() const noexcept { return held_.port; }
 
     /// Whom the lease lets in.
-    [[nodiscard]] lease_mode mode() const noexcept { return mode_; }
+    [[nodiscard]] lease_mode mode() const noexcept { return held_.mode; }
 
     /// Lets servers in that set SO_REUSEADDR (or SO_REUSEPORT, same user). On Windows no
     /// socket can share its address safely: there it fails with `std::errc::not_supported`.
@@ -119,23 +139,11 @@ public:
 private:
     friend struct detail::lease_access;
 
-    void swap(port_lease& other) noexcept
-    {
-        std::swap(backend_, other.backend_);
-        std::swap(handle_, other.handle_);
-        std::swap(port_, other.port_);
-        std::swap(ipv6_, other.ipv6_);
-        std::swap(mode_, other.mode_);
-    }
-
+    void drop() noexcept;
     void set_mode(lease_mode mode, std::error_code& ec) noexcept;
     [[nodiscard]] detail::unique_socket duplicate(std::error_code& ec) const noexcept;
 
-    detail::port_backend* backend_ = nullptr;
-    std::uint32_t handle_ = 0; // what the back end knows the holder by
-    std::uint16_t port_ = 0;
-    bool ipv6_ = false;
-    lease_mode mode_ = lease_mode::sealed;
+    detail::holding held_;
 };
 
 template <class Executor>
@@ -144,13 +152,13 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
 {
     asio::ip::tcp::acceptor acceptor(ex); // may throw what Asio's reactor says
     // A reusable listener could be joined by a second one that sets SO_REUSEPORT.
-    const lease_mode before = mode_;
+    const lease_mode before = held_.mode;
     seal(ec);
     if (!ec) {
         // The lease keeps its own hold until the acceptor listens.
         detail::unique_socket copy = duplicate(ec);
         if (!ec)
-            detail::adopt(acceptor, ipv6_ ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+            detail::adopt(acceptor, held_.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
                           std::move(copy), ec);
     }
     if (!ec) {
@@ -173,7 +181,7 @@ template <class Executor>
 asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog) &&
 {
     std::error_code ec;
-    const std::uint16_t port = port_;
+    const std::uint16_t port = held_.port;
     auto acceptor = std::move(*this).listen(ex, backlog, ec);
     if (ec)
         detail::throw_lease_error(ec, "listen", port);

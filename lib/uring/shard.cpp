@@ -61,20 +61,89 @@ shard::shard(bool ipv6_only_by_default)
     if (slots_ < max_batch)
         throw std::system_error(EMFILE, std::system_category(),
                                 "RLIMIT_NOFILE is below " + std::to_string(max_batch));
-    free_slots_.reserve(slots_);
+    for (auto* const slots : {&free_slots_, &dropped_, &closing_})
+        slots->reserve(slots_);
     for (unsigned slot = slots_; slot-- > 0;)
         free_slots_.push_back(static_cast<std::uint16_t>(slot));
 }
 
+void shard::unlock() noexcept
+{
+    mutex_.unlock();
+    // Either this thread sees the wish of one that found the lock taken, or that one gets it.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (close_at_unlock_.load(std::memory_order_relaxed))
+        close_dropped();
+}
+
+void shard::close_soon(unsigned slot) noexcept
+{
+    const std::lock_guard guard(dropping_);
+    dropped_.push_back(static_cast<std::uint16_t>(slot)); // there is room for every slot
+    any_dropped_.store(true, std::memory_order_relaxed);
+}
+
+void shard::close_dropped() noexcept
+{
+    if (!any_dropped_.load(std::memory_order_relaxed))
+        return;
+    close_at_unlock_.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    while (close_at_unlock_.load(std::memory_order_relaxed) && mutex_.try_lock()) {
+        close_at_unlock_.store(false, std::memory_order_relaxed);
+        close_all_dropped();
+        mutex_.unlock();
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+}
+
+bool shard::has_room(std::size_t slots) noexcept
+{
+    if (broken_)
+        return false;
+    if (free_slots_.size() < slots)
+        close_all_dropped();
+    return free_slots_.size() >= slots;
+}
+
+bool shard::close_all_dropped() noexcept
+{
+    if (!any_dropped_.load(std::memory_order_relaxed))
+        return false;
+    queue_dropped();
+    submit({});
+    return true;
+}
+
+// What was dropped goes to the kernel before what is queued next.
+void shard::queue_dropped() noexcept
+{
+    if (!any_dropped_.load(std::memory_order_relaxed))
+        return;
+    {
+        const std::lock_guard guard(dropping_);
+        closing_.swap(dropped_);
+        any_dropped_.store(false, std::memory_order_relaxed);
+    }
+    for (const std::uint16_t slot : closing_) {
+        if (ring_.room() == 0)
+            submit({});
+        queue_close(slot);
+        free_slots_.push_back(slot);
+    }
+    closing_.clear();
+}
+
 std::error_code shard::run(std::span<allocation> batch) noexcept
 {
-    std::array<attempt, max_batch> storage;
-    const std::span<attempt> attempts = std::span(storage).first(batch.size());
+    const std::span<attempt> attempts = std::span(attempts_).first(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
+        attempts[i] = attempt();
         attempts[i].slot = free_slots_.back();
         free_slots_.pop_back();
         attempts[i].step = batch[i].hunt.start();
     }
+    queue_dropped();
 
     const auto pending = [&] {
         return std::ranges::any_of(attempts,

@@ -5,6 +5,8 @@
 #include "../posix/socket_address.hpp"
 #include "ring.hpp"
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -27,14 +29,23 @@ public:
     /// Throws std::system_error that names the call which failed.
     explicit shard(bool ipv6_only_by_default);
 
-    [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+    void lock() noexcept { mutex_.lock(); }
+    [[nodiscard]] bool try_lock() noexcept { return mutex_.try_lock(); }
+    void unlock() noexcept;
 
-    // All that follows wants the mutex held.
+    /// Leaves a slot to be closed by run(), or by close_dropped(). Without the lock.
+    void close_soon(unsigned slot) noexcept;
 
-    [[nodiscard]] bool has_room(std::size_t slots) const noexcept
-    {
-        return !broken_ && free_slots_.size() >= slots;
-    }
+    /// Closes the slots that were left to be closed, or leaves them to the thread that has the
+    /// lock. Without the lock.
+    void close_dropped() noexcept;
+
+    // All that follows wants the lock held.
+
+    [[nodiscard]] bool has_room(std::size_t slots) noexcept;
+
+    /// Closes the slots that were left to be closed; whether there were any.
+    bool close_all_dropped() noexcept;
 
     /// Why the kernel refused a submission. Of what is in the slots nothing can be done any more.
     [[nodiscard]] std::error_code broken() const noexcept { return broken_; }
@@ -47,7 +58,7 @@ public:
     [[nodiscard]] std::error_code set_mode(unsigned slot, lease_mode mode) noexcept;
     [[nodiscard]] unique_socket install(unsigned slot, std::error_code& ec) noexcept;
 
-    /// For the child of a fork; without the mutex.
+    /// For the child of a fork; without the lock.
     void disown() noexcept { ring_.disown(); }
 
 private:
@@ -74,6 +85,7 @@ private:
                  allocation& asked) noexcept;
     void queue(std::size_t number, attempt& one, const allocation& asked) noexcept;
     void queue_close(unsigned slot) noexcept;
+    void queue_dropped() noexcept;
     void submit(std::span<attempt> attempts) noexcept;
     void learn(attempt& one, allocation& asked) noexcept;
     void give_up(attempt& one, allocation& asked) noexcept;
@@ -86,6 +98,13 @@ private:
     std::vector<std::uint16_t> free_slots_;
     std::error_code
         broken_; // the kernel refused a submission: what is queued stays queued
+    std::array<attempt, max_batch> attempts_; // of run()
+
+    std::mutex dropping_;
+    std::vector<std::uint16_t> dropped_; // guarded by dropping_
+    std::vector<std::uint16_t> closing_; // what was dropped, on its way to the kernel
+    std::atomic<bool> any_dropped_ = false;
+    std::atomic<bool> close_at_unlock_ = false;
 };
 
 } // namespace berth::detail

@@ -56,21 +56,44 @@ public:
         if (disowned())
             return;
         shard& holder = shard_at(handle >> slot_bits);
-        const std::lock_guard lock(holder.mutex());
+        const std::lock_guard lock(holder);
         holder.close(handle & slot_mask);
+    }
+
+    void close_soon(std::uint32_t handle) noexcept override
+    {
+        shard_at(handle >> slot_bits).close_soon(handle & slot_mask);
+    }
+
+    void close_dropped() noexcept override
+    {
+        const std::size_t count = count_.load();
+        for (std::size_t i = 0; i < count; ++i)
+            shard_at(i).close_dropped();
+    }
+
+    bool close_all_dropped() noexcept override
+    {
+        bool any = false;
+        const std::size_t count = count_.load();
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::lock_guard lock(shard_at(i));
+            any = shard_at(i).close_all_dropped() || any;
+        }
+        return any;
     }
 
     std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
     {
         shard& holder = shard_at(handle >> slot_bits);
-        const std::lock_guard lock(holder.mutex());
+        const std::lock_guard lock(holder);
         return holder.set_mode(handle & slot_mask, mode);
     }
 
     unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override
     {
         shard& holder = shard_at(handle >> slot_bits);
-        const std::lock_guard lock(holder.mutex());
+        const std::lock_guard lock(holder);
         return holder.install(handle & slot_mask, ec);
     }
 
@@ -89,7 +112,7 @@ private:
 
     struct held_shard {
         std::size_t number = 0;
-        std::unique_lock<std::mutex> lock;
+        std::unique_lock<shard> lock;
     };
 
     // A locked shard with room for so many leases: the one that this thread had last, another
@@ -101,7 +124,7 @@ private:
             std::size_t number = 0;
         } last;
 
-        const auto found = [&](std::size_t number, std::unique_lock<std::mutex> lock) {
+        const auto found = [&](std::size_t number, std::unique_lock<shard> lock) {
             last = {this, number};
             return held_shard{number, std::move(lock)};
         };
@@ -110,7 +133,7 @@ private:
 
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t number = (first + i) % count;
-            std::unique_lock lock(shard_at(number).mutex(), std::try_to_lock);
+            std::unique_lock lock(shard_at(number), std::try_to_lock);
             if (lock && shard_at(number).has_room(slots))
                 return found(number, std::move(lock));
         }
@@ -121,7 +144,7 @@ private:
             for (std::size_t i = 0; i < known; ++i) {
                 // The newest first: it is the likeliest to have room.
                 const std::size_t number = known - 1 - i;
-                std::unique_lock lock(shard_at(number).mutex());
+                std::unique_lock lock(shard_at(number));
                 if (shard_at(number).has_room(slots))
                     return found(number, std::move(lock));
             }

@@ -16,6 +16,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -26,12 +27,6 @@ namespace berth::detail {
 template <class Executor>
 using tracked_work = std::decay_t<typename asio::prefer_result<
     const Executor&, asio::execution::outstanding_work_t::tracked_t>::type>;
-
-template <class Executor>
-tracked_work<Executor> track_work(const Executor& ex)
-{
-    return asio::prefer(ex, asio::execution::outstanding_work_t::tracked);
-}
 
 /// An operation together with what only the caller's types can do: to be posted, and to call
 /// the completion handler. `Answer` turns the request's answer into the value for the handler.
@@ -82,9 +77,14 @@ public:
     template <class Options>
     pending(Handler&& handler, const Executor& ex, const Options& options)
         : operation(Answer::ask(options)), handler_(std::move(handler)), executor_(ex),
-          value_(Answer::make_value(ex)), executor_work_(track_work(executor_)),
-          handler_work_(track_work(asio::get_associated_executor(handler_, executor_)))
-    {}
+          value_(Answer::make_value(ex))
+    {
+        // Where it is the same executor the posted turn is its work.
+        const handler_executor to = asio::get_associated_executor(handler_, executor_);
+        if (!same(to, executor_))
+            handler_work_.emplace(
+                asio::prefer(to, asio::execution::outstanding_work_t::tracked));
+    }
 
 private:
     struct turn_handler {
@@ -131,13 +131,20 @@ private:
         op->turn();
         const handler_executor to =
             asio::get_associated_executor(op->handler_, op->executor_);
-        if constexpr (std::is_same_v<handler_executor, Executor>) {
-            if (to == op->executor_) {
-                complete(std::move(op));
-                return;
-            }
+        if (same(to, op->executor_)) {
+            const completion now(*op);
+            complete(std::move(op));
+        } else {
+            asio::dispatch(to, completer{std::move(op)});
         }
-        asio::dispatch(to, completer{std::move(op)});
+    }
+
+    static bool same(const handler_executor& to, const Executor& ex) noexcept
+    {
+        if constexpr (std::is_same_v<handler_executor, Executor>)
+            return to == ex;
+        else
+            return false;
     }
 
     static void complete(owner op)
@@ -166,8 +173,7 @@ private:
     Handler handler_;
     Executor executor_;
     typename Answer::value_type value_; // made where making it may throw
-    tracked_work<Executor> executor_work_;
-    tracked_work<handler_executor> handler_work_;
+    std::optional<tracked_work<handler_executor>> handler_work_;
 };
 
 /// The initiating function objects of every operation that goes through a context's queue: on an

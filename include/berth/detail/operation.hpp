@@ -13,6 +13,7 @@
 namespace berth::detail {
 
 class operation_queue;
+class port_backend;
 
 /// A pending request. It is owned by the handler that was posted for it, its *turn*, and waits
 /// in the queue of its context. Whichever turn comes first allocates for all that wait, so that
@@ -45,16 +46,38 @@ protected:
 private:
     friend class operation_queue;
 
+    friend class completion;
+
     enum class state : std::uint8_t { idle, queued, running, done };
 
     std::shared_ptr<operation_queue> queue_;
 
-    // Guarded by the queue's mutex.
+    // Written under the queue's mutex. Whoever sees `done` has the operation to himself.
     operation* previous_ = nullptr;
     operation* next_ = nullptr;
-    state state_ = state::idle;
+    std::atomic<state> state_ = state::idle;
 
     std::atomic<bool> cancelled_ = false;
+};
+
+/// The time in which an operation's handler runs on this thread, as part of its turn. What is
+/// dropped in it is closed with the next batch of the same queue, or else at its end.
+class completion {
+public:
+    explicit completion(operation& op) noexcept;
+    completion(const completion&) = delete;
+    completion& operator=(const completion&) = delete;
+    ~completion();
+
+    /// Leaves the end of a lease to it; false outside of any.
+    [[nodiscard]] static bool close_soon(port_backend& from, std::uint32_t handle) noexcept;
+
+private:
+    static thread_local completion* current;
+
+    const std::shared_ptr<operation_queue> queue_; // the operation's, which is done with it
+    completion* const outer_;
+    bool dropped_ = false;
 };
 
 } // namespace berth::detail
