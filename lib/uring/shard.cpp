@@ -13,8 +13,8 @@ namespace berth::detail {
 
 namespace {
 
-// SOCKET, IPV6_V6ONLY, BIND, LISTEN, FIXED_FD_INSTALL, CLOSE.
-constexpr unsigned longest_chain = 6;
+// SOCKET, IPV6_V6ONLY, BIND, SO_REUSEADDR, SO_REUSEPORT.
+constexpr unsigned longest_chain = 5;
 
 constexpr unsigned ring_entries = 64;      // 16 KiB of locked memory
 constexpr unsigned small_ring_entries = 8; // 8 KiB, where RLIMIT_MEMLOCK allows no more
@@ -139,8 +139,10 @@ std::error_code shard::run(std::span<allocation> batch) noexcept
     const std::span<attempt> attempts = std::span(attempts_).first(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
         attempts[i] = attempt();
-        attempts[i].slot = free_slots_.back();
-        free_slots_.pop_back();
+        if (batch[i].what == product::lease) {
+            attempts[i].slot = free_slots_.back();
+            free_slots_.pop_back();
+        }
         attempts[i].step = batch[i].hunt.start();
     }
     queue_dropped();
@@ -179,9 +181,8 @@ void shard::advance(std::size_t number, std::span<attempt> attempts,
         give_up(one, asked);
 }
 
-// One chain from an empty slot, or from a socket that was refused, to what is asked for. It
-// leaves exactly one completion, of its first failure or of its end; CLOSE aside, which nobody
-// waits for.
+// What is to be done next without waiting for an answer. It leaves exactly one completion, of its
+// first failure or of its end.
 void shard::queue(std::size_t number, attempt& one, const allocation& asked) noexcept
 {
     const auto add = [&](stage reached, unsigned flags, auto&& prepare) {
@@ -191,51 +192,52 @@ void shard::queue(std::size_t number, attempt& one, const allocation& asked) noe
         request.user_data = number << 8U | static_cast<std::uint8_t>(reached);
     };
     constexpr unsigned link = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
-    const unsigned slot = one.slot;
+    const bool is_lease = asked.what == product::lease;
     one.address = socket_address(asked.address, one.step.port);
     one.waiting = true;
 
     if (!one.opened) {
         const int type = asked.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
-        add(stage::open, link, [&](io_uring_sqe& request) {
-            ::io_uring_prep_socket_direct(&request, one.address.family(), type, 0, slot,
-                                          0);
-        });
-        if (ipv6_only_by_default_ && asked.address.is_v6() &&
-            asked.address.is_unspecified())
-            add(stage::finish, link, [&](io_uring_sqe& request) {
-                prep_setsockopt(request, slot, IPPROTO_IPV6, IPV6_V6ONLY, off);
+        const int family = one.address.family();
+        if (!is_lease) {
+            // A descriptor, whose number must be known before anything is done with it. By way of
+            // a slot it would take FIXED_FD_INSTALL and CLOSE of the slot as well, which costs
+            // more than another submission does.
+            add(stage::open, 0, [&](io_uring_sqe& request) {
+                ::io_uring_prep_socket(&request, family, type | SOCK_CLOEXEC, 0, 0);
             });
+            return;
+        }
+        add(stage::open, link, [&](io_uring_sqe& request) {
+            ::io_uring_prep_socket_direct(&request, family, type, 0, one.slot, 0);
+        });
     }
 
-    const bool open_lease =
-        asked.what == product::lease && asked.mode == lease_mode::open;
-    const bool sealed_lease = asked.what == product::lease && !open_lease;
-    add(stage::bind, sealed_lease ? 0 : link, [&](io_uring_sqe& request) {
-        prep_bind(request, slot, one.address.data(), one.address.size());
-    });
-    if (sealed_lease)
-        return;
+    const socket_at socket =
+        is_lease ? in_slot(one.slot) : socket_at{one.socket.get(), 0};
+    if (ipv6_only_by_default_ && asked.address.is_v6() && asked.address.is_unspecified())
+        add(stage::finish, link, [&](io_uring_sqe& request) {
+            prep_setsockopt(request, socket, IPPROTO_IPV6, IPV6_V6ONLY, off);
+        });
 
-    if (open_lease) {
+    const bool opens = is_lease && asked.mode == lease_mode::open;
+    const bool listens = asked.what == product::tcp_acceptor && asked.listen;
+    add(stage::bind, opens || listens ? link : 0, [&](io_uring_sqe& request) {
+        prep_bind(request, socket, one.address.data(), one.address.size());
+    });
+    if (opens) {
         // Only now that the port is ours: two sockets that were reusable before their bind
         // could both be given it.
         add(stage::finish, link, [&](io_uring_sqe& request) {
-            prep_setsockopt(request, slot, SOL_SOCKET, SO_REUSEADDR, on);
+            prep_setsockopt(request, socket, SOL_SOCKET, SO_REUSEADDR, on);
         });
         add(stage::finish, 0, [&](io_uring_sqe& request) {
-            prep_setsockopt(request, slot, SOL_SOCKET, SO_REUSEPORT, on);
+            prep_setsockopt(request, socket, SOL_SOCKET, SO_REUSEPORT, on);
         });
-        return;
     }
-
-    if (asked.what == product::tcp_acceptor && asked.listen)
-        add(stage::finish, link,
-            [&](io_uring_sqe& request) { prep_listen(request, slot, asked.backlog); });
-    // The slot would hold the port after the caller has closed the descriptor.
-    add(stage::finish, IOSQE_IO_HARDLINK,
-        [&](io_uring_sqe& request) { prep_install(request, slot); });
-    queue_close(slot);
+    if (listens)
+        add(stage::finish, 0,
+            [&](io_uring_sqe& request) { prep_listen(request, socket, asked.backlog); });
 }
 
 void shard::queue_close(unsigned slot) noexcept
@@ -306,20 +308,24 @@ void shard::learn(attempt& one, allocation& asked) noexcept
         return;
     }
 
+    if (one.reached == stage::open) { // a descriptor; a slot's chain ends further on
+        one.opened = true;
+        one.socket = unique_socket(one.result);
+        return;
+    }
     one.answered = true;
     asked.port = one.step.port;
-    if (asked.what == product::lease) {
-        asked.handle = one.slot;
-    } else {
-        asked.socket = unique_socket(one.result);
-        free_slots_.push_back(static_cast<std::uint16_t>(one.slot));
-    }
+    asked.handle = one.slot;
+    asked.socket = std::move(one.socket);
 }
 
 void shard::give_up(attempt& one, allocation& asked) noexcept
 {
     one.answered = true;
     asked.ec = one.step.ec;
+    one.socket = {};
+    if (asked.what != product::lease)
+        return;
     if (one.opened)
         queue_close(one.slot);
     free_slots_.push_back(static_cast<std::uint16_t>(one.slot));
@@ -338,7 +344,8 @@ std::error_code shard::set_mode(unsigned slot, lease_mode mode) noexcept
         return broken_;
     const bool open = mode == lease_mode::open;
     const auto set = [&](int option, bool value) {
-        prep_setsockopt(ring_.next(), slot, SOL_SOCKET, option, value ? on : off);
+        prep_setsockopt(ring_.next(), in_slot(slot), SOL_SOCKET, option,
+                        value ? on : off);
         return submit_single();
     };
     if (const int result = set(SO_REUSEADDR, open); result < 0)

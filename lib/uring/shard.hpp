@@ -17,7 +17,8 @@ namespace berth::detail {
 
 /// A ring with its table of direct descriptors, used by one thread at a time. A lease's holder
 /// is a direct descriptor and so costs none of the process's own; all that is asked for at once
-/// goes to the kernel in one submission for each round of tries.
+/// goes to the kernel in one submission for each round of tries, and one before for the
+/// descriptors of bound sockets.
 ///
 /// Every operation used here completes while it is submitted (io_socket(), io_bind(),
 /// io_listen(), io_uring_cmd_sock(), io_install_fixed_fd() and io_close() in the kernel's
@@ -50,7 +51,7 @@ public:
     /// Why the kernel refused a submission. Of what is in the slots nothing can be done any more.
     [[nodiscard]] std::error_code broken() const noexcept { return broken_; }
 
-    /// Answers each allocation; there must be room. A lease's handle is its slot. An error
+    /// Answers each allocation; there must be room for the leases. A lease's handle is its slot. An error
     /// returned says that the kernel took no request at all.
     [[nodiscard]] std::error_code run(std::span<allocation> batch) noexcept;
 
@@ -64,17 +65,18 @@ public:
 private:
     // Where a request stands in its chain, which tells what its failure leaves behind.
     enum class stage : std::uint8_t {
-        open,   // an empty slot
-        bind,   // a socket in the slot, to be tried with another port
-        finish, // a socket in the slot, of no use any more
+        open,   // no socket
+        bind,   // a socket, to be tried with another port
+        finish, // a socket, of no use any more
         close,  // nothing
     };
 
     struct attempt {
-        unsigned slot = 0;
+        unsigned slot = 0;    // of a lease
+        unique_socket socket; // of the other products, once it is opened
         port_hunt::step step;
         socket_address address;
-        bool opened = false;  // there is a socket in the slot
+        bool opened = false;
         bool waiting = false; // a completion is due
         bool answered = false;
         stage reached = stage::open;

@@ -38,7 +38,8 @@ public:
         std::error_code ec(refused_.load(), std::system_category());
         if (ec)
             return ec;
-        const auto [number, lock] = acquire(batch.size(), ec);
+        const auto leases = std::ranges::count(batch, product::lease, &allocation::what);
+        const auto [number, lock] = acquire(static_cast<std::size_t>(leases), ec);
         if (ec)
             return ec;
         ec = shard_at(number).run(batch);
