@@ -4,6 +4,7 @@
 #include "last_error.hpp"
 #include "socket_address.hpp"
 
+#include <berth/detail/system_error.hpp>
 #include <berth/error.hpp>
 
 #include <fcntl.h>
@@ -107,6 +108,11 @@ std::error_code bind_to(native_socket socket, const asio::ip::address& address,
 {
     const socket_address to(address, port);
     return ::bind(socket, to.data(), to.size()) != 0 ? last_error() : std::error_code();
+}
+
+const std::error_category& system_errors() noexcept
+{
+    return std::system_category();
 }
 
 void close_socket(native_socket socket) noexcept

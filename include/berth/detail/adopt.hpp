@@ -2,17 +2,11 @@
 #pragma once
 
 #include <berth/detail/native_socket.hpp>
+#include <berth/detail/system_error.hpp>
 
 #include <system_error>
 
 namespace berth::detail {
-
-/// Asio has a system category of its own, which std::errc does not equal before Asio 1.23;
-/// every error of the operating system leaves berth in the standard one.
-inline std::error_code as_system_error(std::error_code ec) noexcept
-{
-    return ec ? std::error_code(ec.value(), std::system_category()) : ec;
-}
 
 /// Makes the Asio object the owner of an open socket; on an error nobody owns it any more.
 template <class Socket>
