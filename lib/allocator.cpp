@@ -180,7 +180,14 @@ allocation allocator::prepare(const request& asked)
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,
-            .hunt = port_hunt(candidates(asked.range.value_or(default_range_)))};
+            .hunt = hunt(asked.range)};
+}
+
+port_hunt allocator::hunt(const std::optional<port_range>& range)
+{
+    if (!range && system_chooses_ports)
+        return {};
+    return port_hunt(candidates(range.value_or(default_range_)));
 }
 
 std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
@@ -205,19 +212,15 @@ std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
 std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& address,
                               std::error_code& ec)
 {
-    ec = check_reuse_options(socket);
-    if (ec)
-        return 0;
-    const auto ports = candidates(default_range_);
-    const auto try_port = [&](std::uint16_t port) {
-        return bind_to(socket, address, port);
-    };
-    auto step = port_hunt(ports).search(try_port);
-    if (step.ec == error::ports_exhausted && backends_.close_all_dropped())
-        step = port_hunt(ports).search(try_port);
+    port_hunt search = hunt(std::nullopt);
+    port_hunt::step step = bind_own(socket, address, search);
+    if (step.ec == error::ports_exhausted && backends_.close_all_dropped()) {
+        search = hunt(std::nullopt);
+        step = bind_own(socket, address, search);
+    }
     ec = step.ec;
     if (step.port != 0)
-        ports->give_back(step.port);
+        search.bound(step.port);
     return step.port;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,6 +48,7 @@ private:
     void run(std::span<request* const> batch);
     void run_once(std::span<request* const> batch);
     [[nodiscard]] allocation prepare(const request& asked);
+    [[nodiscard]] port_hunt hunt(const std::optional<port_range>& range);
     [[nodiscard]] std::shared_ptr<candidate_ports> candidates(port_range range);
     void run_on(port_backend& through, std::span<request* const> batch);
 

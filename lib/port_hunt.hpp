@@ -27,9 +27,14 @@ public:
         std::error_code ec;
     };
 
+    /// No candidates: the choice is the system's, by bind() to port 0.
+    port_hunt() noexcept = default;
+
     explicit port_hunt(std::shared_ptr<candidate_ports> candidates) noexcept
         : candidates_(std::move(candidates))
     {}
+
+    [[nodiscard]] bool has_candidates() const noexcept { return candidates_ != nullptr; }
 
     /// The first port to try.
     [[nodiscard]] step start();
@@ -53,7 +58,11 @@ public:
     }
 
     /// The port was granted to a socket of the caller's, whose end nobody tells.
-    void bound(std::uint16_t port) noexcept { candidates_->give_back(port); }
+    void bound(std::uint16_t port) noexcept
+    {
+        if (has_candidates())
+            candidates_->give_back(port);
+    }
 
 private:
     std::shared_ptr<candidate_ports> candidates_;

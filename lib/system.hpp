@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "port_hunt.hpp"
+
 #include <berth/detail/native_socket.hpp>
 #include <berth/port_range.hpp>
 
@@ -25,18 +27,25 @@ namespace berth::detail {
 /// Whether sockets of the IPv6 family can be opened here.
 [[nodiscard]] bool have_ipv6();
 
-/// Whether the system makes wildcard IPv6 sockets IPv6-only unless told otherwise.
+/// POSIX only: whether the system makes IPv6 sockets IPv6-only unless told otherwise.
 [[nodiscard]] bool ipv6_only_by_default();
 
-/// error::reuse_address_set or error::reuse_port_set for a TCP socket with that option.
-[[nodiscard]] std::error_code check_reuse_options(native_socket socket) noexcept;
+/// Whether bind() to port 0 is the best way to a port of the ephemeral range. On Linux it grows
+/// slow as the range fills up; on Windows it alone gives a port that no socket has on any address
+/// (SO_PORT_SCALABILITY in Microsoft's documentation tells the rule and its exception).
+inline constexpr bool system_chooses_ports = BERTH_WINDOWS != 0;
+
+/// Binds a socket of the caller's to a port of the hunt's. A TCP socket with a reuse option is
+/// error::reuse_address_set or error::reuse_port_set.
+[[nodiscard]] port_hunt::step bind_own(native_socket socket,
+                                       const asio::ip::address& address, port_hunt& hunt);
 
 /// bind().
 [[nodiscard]] std::error_code bind_to(native_socket socket,
                                       const asio::ip::address& address,
                                       std::uint16_t port) noexcept;
 
-/// Has a function called in the child after each fork of this process.
+/// Has a function called in the child after each fork of this process, where there are forks.
 bool watch_forks(void (*in_child)()) noexcept;
 
 } // namespace berth::detail

@@ -53,6 +53,19 @@ std::string read_parameter(const std::string& name)
     return text;
 }
 
+std::error_code check_reuse_options(int socket) noexcept
+{
+    int type = 0;
+    socklen_t size = sizeof(type);
+    if (::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+        return last_error();
+    if (type == SOCK_STREAM && is_set(socket, SO_REUSEADDR))
+        return error::reuse_address_set;
+    if (type == SOCK_STREAM && is_set(socket, SO_REUSEPORT))
+        return error::reuse_port_set;
+    return {};
+}
+
 } // namespace
 
 port_range ephemeral_range()
@@ -89,17 +102,13 @@ bool ipv6_only_by_default()
     return read_parameter("ipv6/bindv6only").starts_with('1');
 }
 
-std::error_code check_reuse_options(native_socket socket) noexcept
+port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
+                         port_hunt& hunt)
 {
-    int type = 0;
-    socklen_t size = sizeof(type);
-    if (::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
-        return last_error();
-    if (type == SOCK_STREAM && is_set(socket, SO_REUSEADDR))
-        return error::reuse_address_set;
-    if (type == SOCK_STREAM && is_set(socket, SO_REUSEPORT))
-        return error::reuse_port_set;
-    return {};
+    if (const std::error_code ec = check_reuse_options(socket))
+        return {0, ec};
+    return hunt.search(
+        [&](std::uint16_t port) { return bind_to(socket, address, port); });
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): as in socket_address

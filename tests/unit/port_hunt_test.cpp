@@ -159,3 +159,11 @@ TEST_CASE("a port at which the system failed is tried again in its turn", "[unit
     CHECK(port_hunt(candidates).start().port != first);
     CHECK(port_hunt(candidates).start().port == first);
 }
+
+TEST_CASE("a hunt without candidates leaves the choice to the system", "[unit]")
+{
+    port_hunt hunt;
+    CHECK(!hunt.has_candidates());
+    hunt.bound(5000);
+    CHECK(port_hunt(make_candidates({5000, 5000})).has_candidates());
+}
