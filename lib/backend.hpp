@@ -70,6 +70,14 @@ public:
     [[nodiscard]] virtual unique_socket duplicate(std::uint32_t handle,
                                                   std::error_code& ec) noexcept = 0;
 
+    /// What lets another process open the socket of a lease's holder; on Windows only.
+    [[nodiscard]] virtual protocol_info duplicate_for(std::uint32_t, std::uint32_t,
+                                                      std::error_code& ec) noexcept
+    {
+        ec = std::make_error_code(std::errc::not_supported);
+        return {};
+    }
+
     /// Called in the child of a fork, of which this back end knows nothing any more: what it
     /// holds is the parent's. Async-signal-safe.
     virtual void disown() noexcept { disowned_.store(true); }

@@ -68,6 +68,25 @@ void port_lease::drop() noexcept
         release();
 }
 
+protocol_info port_lease::duplicate_for(std::uint32_t process) const
+{
+    std::error_code ec;
+    const protocol_info info = duplicate_for(process, ec);
+    if (ec)
+        detail::throw_lease_error(ec, "duplicate_for", port());
+    return info;
+}
+
+protocol_info port_lease::duplicate_for(std::uint32_t process,
+                                        std::error_code& ec) const noexcept
+{
+    if (!valid() || held_.by->disowned()) {
+        ec = error::lease_empty;
+        return {};
+    }
+    return held_.by->duplicate_for(held_.handle, process, ec);
+}
+
 detail::unique_socket port_lease::duplicate(std::error_code& ec) const noexcept
 {
     return held_.by->duplicate(held_.handle, ec);

@@ -10,3 +10,4 @@
 #include <berth/options.hpp>
 #include <berth/port_lease.hpp>
 #include <berth/port_range.hpp>
+#include <berth/protocol_info.hpp>

@@ -4,6 +4,7 @@
 #include <berth/detail/adopt.hpp>
 #include <berth/detail/native_socket.hpp>
 #include <berth/options.hpp>
+#include <berth/protocol_info.hpp>
 
 #include <asio/ip/tcp.hpp>
 
@@ -115,6 +116,23 @@ public:
     /// start_program("socat", "TCP-LISTEN:" + std::to_string(lease.release()), "EXEC:cat");
     /// @endcode
     std::uint16_t release() noexcept;
+
+    /// Windows: lets the process with the id `process` open the holder's own socket, and so
+    /// keep the port, with no moment in which it is free: the socket lives until both have closed
+    /// it. Release the lease when the other process has opened it.
+    ///
+    /// Errors: `error::lease_empty`; what WSADuplicateSocket() says; elsewhere than on Windows,
+    /// where a descriptor is passed on without berth, `std::errc::not_supported`.
+    ///
+    /// Example:
+    /// @code
+    /// berth::protocol_info info = lease.duplicate_for(GetProcessId(child));
+    /// @endcode
+    [[nodiscard]] protocol_info duplicate_for(std::uint32_t process) const;
+
+    /// As above, with the error in `ec`.
+    [[nodiscard]] protocol_info duplicate_for(std::uint32_t process,
+                                              std::error_code& ec) const noexcept;
 
     /// Turns the holder itself into a listening acceptor on `ex`, sealed, with no moment in
     /// which the port is free. The lease is empty afterwards; on an error it is as before.
