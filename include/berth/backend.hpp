@@ -9,9 +9,10 @@ namespace berth {
 
 /// The way in which sockets are opened and bound.
 ///
-/// `automatic` takes io_uring where it works and system calls elsewhere. The environment
-/// variable BERTH_BACKEND (io_uring, syscalls, winsock or automatic; read once, at the first
-/// use) changes what `automatic` means; a back end that is named in the options is taken as it is.
+/// `automatic` takes io_uring where it works and system calls elsewhere, on Windows Winsock.
+/// The environment variable BERTH_BACKEND (io_uring, syscalls, winsock or automatic; read once,
+/// at the first use) changes what `automatic` means; a back end that is named in the options is
+/// taken as it is.
 enum class backend {
     automatic, ///< The best that works here.
     io_uring,  ///< Linux 6.11 and later: many requests in one submission.

@@ -8,8 +8,8 @@ namespace berth {
 /// What can go wrong that no operating system says.
 ///
 /// Errors of the operating system (EMFILE, EACCES, EADDRNOTAVAIL...) pass through unchanged,
-/// in `std::system_category()`; compare them with `std::errc`. A cancelled operation
-/// completes with `asio::error::operation_aborted`.
+/// in `std::system_category()`, on Windows in one that knows those of Winsock; compare them
+/// with `std::errc`. A cancelled operation completes with `asio::error::operation_aborted`.
 ///
 /// Example:
 /// @code

@@ -23,7 +23,7 @@ struct bind_options {
     asio::ip::address address = asio::ip::address_v4::loopback();
 
     /// The ports to choose from; none: the system's ephemeral range. The ports in
-    /// net.ipv4.ip_local_reserved_ports are left out of any range.
+    /// net.ipv4.ip_local_reserved_ports (Linux) are left out of any range.
     std::optional<port_range> range = std::nullopt;
 
     /// Whether a TCP acceptor listens at once. `false` gives a dead port: bound, never
@@ -37,7 +37,7 @@ struct bind_options {
     berth::backend backend = berth::backend::automatic;
 };
 
-/// Whom a lease lets in, on Linux.
+/// Whom a lease lets in. On Windows every lease is sealed.
 enum class lease_mode : std::uint8_t {
     open, ///< A server that sets SO_REUSEADDR (or SO_REUSEPORT, same user) may bind the port.
     sealed, ///< Nobody may.
@@ -59,7 +59,7 @@ struct find_options {
     /// net.ipv4.ip_local_reserved_ports are left out of any range.
     std::optional<port_range> range = std::nullopt;
 
-    /// Whom the lease lets in. Linux only: elsewhere every lease is sealed.
+    /// Whom the lease lets in. On Windows this is not asked: every lease is sealed.
     lease_mode mode = lease_mode::open;
 
     /// The back end to use.

@@ -50,7 +50,7 @@ struct port_range {
 
     /// The range from which the system gives ports for bind(0) and connect(), read anew at
     /// each call. On Linux net.ipv4.ip_local_port_range, where it cannot be read its default
-    /// of 32768-60999. Threads: any.
+    /// of 32768-60999; on Windows the default of 49152-65535. Threads: any.
     [[nodiscard]] static port_range system_ephemeral() noexcept;
 };
 

@@ -1,0 +1,90 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "../system.hpp"
+
+#include "winsock.hpp"
+
+#include <berth/error.hpp>
+
+#include <asio/ip/tcp.hpp>
+
+namespace berth {
+
+namespace detail {
+
+namespace {
+
+// A TCP socket that others could share is refused; a UDP socket is its owner's business. One
+// without SO_REUSEADDR is made exclusive: else others could set it, and share the port.
+std::error_code prepare_own(native_socket socket) noexcept
+{
+    if (socket == no_socket)
+        return {WSAEBADF, system_errors()};
+    std::error_code ec;
+    const int type = get_option(socket, SOL_SOCKET, SO_TYPE, ec);
+    if (ec)
+        return ec;
+    const bool reusable = get_option(socket, SOL_SOCKET, SO_REUSEADDR, ec) != 0;
+    if (ec)
+        return ec;
+    if (reusable)
+        return type == SOCK_STREAM ? error::reuse_address_set : std::error_code();
+    return set_option(socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+}
+
+} // namespace
+
+// The default since Windows Vista
+// (https://learn.microsoft.com/troubleshoot/windows-server/networking/default-dynamic-port-range-tcpip-chang).
+// An administrator can change it with netsh; no function of the system's tells the change. It
+// says nothing of which ports are given: that is left to bind().
+port_range ephemeral_range()
+{
+    return {49152, 65535};
+}
+
+// Excluded ranges (`netsh int ipv4 show excludedportrange tcp`) have no function either: bind()
+// refuses their ports with WSAEACCES.
+std::vector<port_range> reserved_ports()
+{
+    return {};
+}
+
+bool have_ipv6()
+{
+    std::error_code ec;
+    const unique_socket probe = open_socket(AF_INET6, SOCK_DGRAM, ec);
+    if (ec == std::errc::too_many_files_open || ec == std::errc::no_buffer_space)
+        throw std::system_error(ec, "WSASocket");
+    return !ec;
+}
+
+port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
+                         port_hunt&)
+{
+    std::error_code ec = prepare_own(socket);
+    const std::uint16_t port = ec ? 0 : bind_anywhere(socket, address, ec);
+    return {port, ec};
+}
+
+std::error_code bind_to(native_socket socket, const asio::ip::address& address,
+                        std::uint16_t port) noexcept
+{
+    const asio::ip::tcp::endpoint to(address, port);
+    return ::bind(socket, to.data(), static_cast<int>(to.size())) != 0
+               ? last_error()
+               : std::error_code();
+}
+
+bool watch_forks(void (*)()) noexcept
+{
+    return true;
+}
+
+} // namespace detail
+
+port_range port_range::system_ephemeral() noexcept
+{
+    return detail::ephemeral_range();
+}
+
+} // namespace berth

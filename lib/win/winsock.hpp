@@ -1,0 +1,50 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/detail/native_socket.hpp>
+#include <berth/detail/system_error.hpp>
+
+#include <asio/ip/address.hpp>
+
+#include <winsock2.h>
+#include <ws2tcpip.h>
+
+#include <cstdint>
+#include <system_error>
+
+// Winsock calls as the rest of lib/win wants them: the error is what they return.
+
+namespace berth::detail {
+
+static_assert(sizeof(SOCKET) == sizeof(native_socket) && INVALID_SOCKET == no_socket);
+
+/// Keeps Winsock in the process. Throws std::system_error.
+class winsock {
+public:
+    winsock();
+    winsock(const winsock&) = delete;
+    winsock& operator=(const winsock&) = delete;
+    ~winsock();
+};
+
+/// What the Winsock call that failed just now said.
+[[nodiscard]] std::error_code last_error() noexcept;
+
+/// A socket for overlapped I/O, tied to no completion port yet, and not inherited by programs
+/// that are started. `info` opens a socket again that WSADuplicateSocket() has described.
+[[nodiscard]] unique_socket open_socket(int family, int type,
+                                        std::error_code& ec) noexcept;
+[[nodiscard]] unique_socket open_socket(WSAPROTOCOL_INFOW info,
+                                        std::error_code& ec) noexcept;
+
+[[nodiscard]] std::error_code set_option(native_socket socket, int level, int option,
+                                         int value) noexcept;
+[[nodiscard]] int get_option(native_socket socket, int level, int option,
+                             std::error_code& ec) noexcept;
+
+/// bind() to a port of the system's choice, which is returned.
+[[nodiscard]] std::uint16_t bind_anywhere(native_socket socket,
+                                          const asio::ip::address& address,
+                                          std::error_code& ec) noexcept;
+
+} // namespace berth::detail
