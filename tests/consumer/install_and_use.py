@@ -16,6 +16,7 @@ def run(*command, **more):
 
 def main():
     build, source, prefix, *compiler = sys.argv[1:]
+    launcher = os.environ['LAUNCHER'].split()
     with tempfile.TemporaryDirectory(prefix='berth-install-') as scratch:
         run('meson', 'install', '-C', build, '--no-rebuild', '--quiet', '--destdir', scratch)
         root = pathlib.Path(scratch + prefix)
@@ -23,11 +24,11 @@ def main():
         os.environ['PKG_CONFIG_PATH'] = str(described.parent)
         flags = run('pkg-config', f'--define-variable=prefix={root}', '--cflags', '--libs',
                     'berth', stdout=subprocess.PIPE).stdout.split()
-        program = scratch + '/consumer'
+        program = scratch + '/consumer.exe'
         run(*compiler, '-std=c++20', '-Wall', '-Wextra', '-Wpedantic', '-Werror', source, '-o',
             program, *flags)
         os.environ['LD_LIBRARY_PATH'] = str(described.parent.parent)
-        run(program, timeout=60)
+        run(*launcher, program, timeout=60)
 
 
 main()

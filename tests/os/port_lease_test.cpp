@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "backends.hpp"
 #include "catch.hpp"
+#include "platform.hpp"
 #include "sockets.hpp"
 
 #include <berth/error.hpp>
@@ -110,6 +111,7 @@ TEST_CASE("a released port is free at once, and the lease is empty", "[os]")
 
 TEST_CASE("open() and seal() change at once who may come in", "[os]")
 {
+    BERTH_NEEDS_OPEN_LEASES();
     BERTH_EACH_BACKEND(which);
     asio::io_context context;
     port_lease lease =
@@ -130,6 +132,7 @@ TEST_CASE("open() and seal() change at once who may come in", "[os]")
 
 TEST_CASE("a server stays when the lease is sealed or given back behind it", "[os]")
 {
+    BERTH_NEEDS_OPEN_LEASES();
     BERTH_EACH_BACKEND(which);
     asio::io_context context;
     port_lease lease = berth::find_unused_port({.backend = which});
@@ -170,6 +173,7 @@ TEST_CASE("a lease on an IPv4 address becomes an IPv4 acceptor", "[os]")
 TEST_CASE("where a server has the port already, listen() fails and changes nothing",
           "[os]")
 {
+    BERTH_NEEDS_OPEN_LEASES();
     BERTH_EACH_BACKEND(which);
     asio::io_context context;
     port_lease lease = berth::find_unused_port({.backend = which});

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <berth/detail/system_error.hpp>
+
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/udp.hpp>
@@ -21,13 +23,21 @@ template <class Protocol>
     typename Protocol::socket socket(context, to.protocol());
     std::error_code ec;
     socket.bind(to, ec);
-    return {ec.value(), std::system_category()};
+    return detail::as_system_error(ec);
 }
 
 /// Whether an IPv4 loopback TCP port is free.
 [[nodiscard]] inline bool is_free(std::uint16_t port)
 {
     return !bind_plainly<asio::ip::tcp>(asio::ip::address_v4::loopback(), port);
+}
+
+/// The port of a socket; 0 where it is not bound.
+template <class Socket>
+[[nodiscard]] std::uint16_t port_of(const Socket& socket)
+{
+    std::error_code ec; // Windows has no address for an unbound socket
+    return socket.local_endpoint(ec).port();
 }
 
 /// What connect() says.
@@ -38,7 +48,7 @@ template <class Protocol>
     asio::ip::tcp::socket socket(context);
     std::error_code ec;
     socket.connect({address, port}, ec);
-    return {ec.value(), std::system_category()};
+    return detail::as_system_error(ec);
 }
 
 /// Two ends of a connection through `acceptor`.
