@@ -70,9 +70,10 @@ asio::awaitable<void> serve_until_heard(tcp::acceptor& acceptor, std::string non
                                         std::string secret, bool& right)
 {
     using namespace asio::experimental::awaitable_operators;
-    const auto first = co_await (
-        failure_of(hear(acceptor.local_endpoint(), std::move(nonce), secret, right)) ||
-        serve(acceptor, secret));
+    const auto first =
+        co_await (failure_of(hear(loopback(acceptor.local_endpoint().port()),
+                                  std::move(nonce), secret, right)) ||
+                  serve(acceptor, secret));
     if (const std::exception_ptr failure = std::get<0>(first))
         std::rethrow_exception(failure);
 }
@@ -85,12 +86,15 @@ asio::awaitable<fate> meet(tcp::acceptor& acceptor, std::string nonce, std::stri
     co_return right ? fate::answered : fate::wrong;
 }
 
-// As servers do that are told a port.
+// As servers do that are told a port. On Windows those that know what it means there set no
+// SO_REUSEADDR: it takes a port from others.
 bool listen_on(tcp::acceptor& acceptor, std::uint16_t port)
 {
     std::error_code ec;
     acceptor.open(tcp::v4());
+#if !defined(_WIN32)
     acceptor.set_option(tcp::acceptor::reuse_address(true));
+#endif
     acceptor.bind(loopback(port), ec);
     if (!ec)
         acceptor.listen(tcp::acceptor::max_listen_connections, ec);
@@ -193,11 +197,15 @@ echo_load::serve_on_number(stopwatch since, std::string secret, std::string nonc
         asio::steady_timer start(executor, pause);
         co_await start.async_wait(asio::use_awaitable);
 
-        if (listen_on(result.acceptor.emplace(executor), port))
-            result.what =
-                co_await meet(*result.acceptor, std::move(nonce), std::move(secret));
+        tcp::acceptor& acceptor = result.acceptor.emplace(executor);
+        bool listening = true;
+        if (result.lease && result.lease.mode() == berth::lease_mode::sealed)
+            acceptor = std::move(result.lease).listen(executor); // as on Windows
         else
-            result.what = fate::stolen;
+            listening = listen_on(acceptor, port);
+        result.what = listening
+                          ? co_await meet(acceptor, std::move(nonce), std::move(secret))
+                          : fate::stolen;
     } catch (const std::exception& e) {
         result.message = e.what();
     }

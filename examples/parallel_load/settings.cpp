@@ -18,6 +18,7 @@ const std::map<std::string, berth::backend> backends = {
     {"automatic", berth::backend::automatic},
     {"io_uring", berth::backend::io_uring},
     {"syscalls", berth::backend::syscalls},
+    {"winsock", berth::backend::winsock},
 };
 
 const std::map<std::string, role> roles = {
@@ -66,7 +67,7 @@ settings parse(int argc, char** argv)
         ->check(CLI::Range(1U, 64U));
     std::string backend_name = "automatic";
     app.add_option("--backend", backend_name,
-                   "automatic, io_uring or syscalls (automatic)")
+                   "automatic, io_uring, syscalls or winsock (automatic)")
         ->check(CLI::IsMember(backends).description(""));
     const auto* const seed =
         app.add_option("--seed", asked.seed, "Seed of the secrets and nonces (random)");
