@@ -17,6 +17,9 @@ POSIX = [r'<(sys|netinet)/[a-z_]+\.h>', r'<(fcntl|pthread|unistd)\.h>']
 LIB = PUBLIC + [r'"[a-z_]+\.hpp"']
 INSIDE = LIB + [r'"\.\./[a-z_]+\.hpp"']
 
+# What uses the library as anybody does.
+USERS = ('examples', 'bench')
+
 # The first pattern that fits a path decides what the file may include.
 RULES = [
     ('include/berth/*.hpp', PUBLIC),
@@ -29,6 +32,7 @@ RULES = [
     ('lib/uring/*.*pp', INSIDE + POSIX + [r'<liburing\.h>', r'"\.\./posix/socket_address\.hpp"']),
     ('lib/win/*.*pp', INSIDE + [r'<[a-z0-9_]+\.h>']),
     ('examples/*.*pp', None),
+    ('bench/*.*pp', None),
 ]
 
 MAY_ASK_FOR_THE_PLATFORM = {'include/berth/detail/config.hpp',
@@ -38,7 +42,7 @@ MAY_ASK_FOR_THE_PLATFORM = {'include/berth/detail/config.hpp',
 def check(root):
     mistakes = []
     seen = 0
-    for top in ('include', 'lib', 'examples'):
+    for top in ('include', 'lib', 'examples', 'bench'):
         for path in sorted((root / top).rglob('*.[hc]pp')):
             name = path.relative_to(root).as_posix()
             text = path.read_text(encoding='utf-8')
@@ -49,11 +53,11 @@ def check(root):
             for included in INCLUDE.findall(text):
                 if included == '<asio.hpp>':
                     mistakes.append(f'{name}: {included} is every Asio header at once')
-                elif top == 'examples' and included.startswith(('<berth/detail', '"../')):
+                elif top in USERS and included.startswith(('<berth/detail', '"../')):
                     mistakes.append(f'{name}: {included} is not public')
                 elif allowed and not any(re.fullmatch(one, included) for one in allowed):
                     mistakes.append(f'{name}: {included} is not for this layer')
-            if top != 'examples' and name not in MAY_ASK_FOR_THE_PLATFORM:
+            if top not in USERS and name not in MAY_ASK_FOR_THE_PLATFORM:
                 mistakes += [f'{name}: asks for the platform ({found})'
                              for found in PLATFORM.findall(text)]
     return seen, mistakes
