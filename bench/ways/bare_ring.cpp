@@ -1,11 +1,12 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "candidates.hpp"
 #include "kit/clock.hpp"
 #include "way.hpp"
 
-#include <berth/port_range.hpp>
-
 #include <liburing.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,11 +15,11 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
-#include <random>
 #include <system_error>
 
-// What the kernel can do at best: the very requests that berth makes for an open lease on every
-// address, on the same candidates in the same kind of order, without anything around them.
+// What the kernel can do at best: the very requests that berth makes, on the same candidates in
+// the same kind of order, without anything around them. For a number the holder of an open lease
+// on every address, for an acceptor what Asio then asks of epoll as well.
 
 namespace bench {
 
@@ -28,9 +29,11 @@ namespace {
 constexpr unsigned max_batch = 32;
 constexpr unsigned requests_each =
     5; // CLOSE of the one before, SOCKET, BIND, two options
+constexpr unsigned link = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
 
 constexpr int op_uring_cmd = 46;
 constexpr int op_bind = 56;
+constexpr int op_listen = 57;
 constexpr std::uint64_t command_setsockopt = 3;
 
 int check(int result, const char* call)
@@ -39,32 +42,6 @@ int check(int result, const char* call)
         throw std::system_error(-result, std::system_category(), call);
     return result;
 }
-
-// The odd ports and then the even ones, each shuffled; over and over.
-class candidates {
-public:
-    candidates()
-    {
-        const berth::port_range range = berth::port_range::system_ephemeral();
-        for (const unsigned odd : {1U, 0U}) {
-            const auto first = static_cast<std::ptrdiff_t>(ports_.size());
-            for (unsigned port = range.first; port <= range.last; ++port)
-                if (port % 2 == odd)
-                    ports_.push_back(static_cast<std::uint16_t>(port));
-            std::shuffle(ports_.begin() + first, ports_.end(), std::minstd_rand(1));
-        }
-    }
-
-    std::uint16_t next()
-    {
-        at_ = at_ + 1 < ports_.size() ? at_ + 1 : 0;
-        return ports_[at_];
-    }
-
-private:
-    std::vector<std::uint16_t> ports_;
-    std::size_t at_ = 0;
-};
 
 class bare_ring {
 public:
@@ -77,6 +54,7 @@ public:
             throw not_possible_here("bare ring: " +
                                     std::system_category().message(-result));
         check(::io_uring_register_files_sparse(&ring_, max_batch), "io_uring_register");
+        epoll_ = check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     }
 
     bare_ring(const bare_ring&) = delete;
@@ -89,30 +67,85 @@ public:
                 close(slot);
         ::io_uring_submit(&ring_);
         ::io_uring_queue_exit(&ring_);
+        ::close(epoll_);
     }
 
-    // Drops what is held and takes as many again; returns how many it was given.
-    unsigned turn(unsigned count)
+    // Drops what is held and takes as many numbers again; returns how many it was given.
+    unsigned take_numbers(unsigned count)
     {
         for (unsigned slot = 0; slot < count; ++slot)
             take(slot);
-        check(::io_uring_submit(&ring_), "io_uring_enter");
-
-        // All of it ran within the submission; a chain leaves one completion.
-        std::array<io_uring_cqe*, max_batch> completions;
-        const unsigned there =
-            ::io_uring_peek_batch_cqe(&ring_, completions.data(), count);
         unsigned given = 0;
-        for (unsigned i = 0; i < there; ++i)
-            if (completions[i]->res != -EADDRINUSE) {
-                check(completions[i]->res, "io_uring request");
+        submit([&](const io_uring_cqe& done) {
+            if (done.res != -EADDRINUSE) {
+                check(done.res, "io_uring request");
                 ++given;
             }
-        ::io_uring_cq_advance(&ring_, there);
+        });
+        return given;
+    }
+
+    // Takes so many acceptors and closes them; returns how many it was given.
+    unsigned take_acceptors(unsigned count)
+    {
+        for (unsigned i = 0; i < count; ++i)
+            ::io_uring_prep_socket(::io_uring_get_sqe(&ring_), AF_INET,
+                                   SOCK_STREAM | SOCK_CLOEXEC, 0, 0);
+        std::array<int, max_batch> sockets;
+        unsigned opened = 0;
+        submit([&](const io_uring_cqe& done) {
+            sockets[opened++] = check(done.res, "IORING_OP_SOCKET");
+        });
+
+        for (unsigned i = 0; i < opened; ++i)
+            bind_and_listen(i, sockets[i]);
+        std::array<int, max_batch> listening;
+        unsigned given = 0;
+        submit([&](const io_uring_cqe& done) {
+            if (done.res == 0)
+                listening[given++] = sockets[done.user_data];
+        });
+
+        for (unsigned i = 0; i < given; ++i) {
+            epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {}};
+            check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening[i], &event), "epoll_ctl");
+            check(::epoll_ctl(epoll_, EPOLL_CTL_DEL, listening[i], &event), "epoll_ctl");
+        }
+        for (unsigned i = 0; i < opened; ++i)
+            ::close(sockets[i]);
         return given;
     }
 
 private:
+    // Everything here runs within the submission; a chain leaves one completion.
+    template <class Note>
+    void submit(Note&& note)
+    {
+        check(::io_uring_submit(&ring_), "io_uring_enter");
+        std::array<io_uring_cqe*, max_batch> completions;
+        const unsigned there =
+            ::io_uring_peek_batch_cqe(&ring_, completions.data(), max_batch);
+        for (unsigned i = 0; i < there; ++i)
+            note(*completions[i]);
+        ::io_uring_cq_advance(&ring_, there);
+    }
+
+    void bind_and_listen(unsigned number, int socket)
+    {
+        sockaddr_in& address = v4_addresses_[number];
+        address = {};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+        address.sin_port = ::htons(candidates_.next());
+        io_uring_sqe* request = ::io_uring_get_sqe(&ring_);
+        ::io_uring_prep_rw(op_bind, request, socket, &address, 0, sizeof(address));
+        request->flags |= link;
+        request->user_data = number;
+        request = ::io_uring_get_sqe(&ring_);
+        ::io_uring_prep_rw(op_listen, request, socket, nullptr, SOMAXCONN, 0);
+        request->user_data = number;
+    }
+
     void close(unsigned slot)
     {
         io_uring_sqe* const request = ::io_uring_get_sqe(&ring_);
@@ -122,7 +155,6 @@ private:
 
     void take(unsigned slot)
     {
-        constexpr unsigned link = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
         if (held_[slot])
             close(slot);
         held_[slot] = true;
@@ -159,7 +191,9 @@ private:
     }
 
     io_uring ring_ = {};
+    int epoll_ = -1;
     candidates candidates_;
+    std::array<sockaddr_in, max_batch> v4_addresses_ = {};
     std::array<sockaddr_in6, max_batch> addresses_ = {};
     std::array<bool, max_batch> held_ = {};
 };
@@ -169,15 +203,18 @@ class bare_rings {
 public:
     bare_rings() { const bare_ring allowed_at_all; }
 
-    void run(const task& its)
+    void run(goods what, const task& its)
     {
         const unsigned batch = std::min(its.in_flight, max_batch);
         on_threads(its, [&](std::size_t operations) {
             std::unique_ptr<bare_ring> ring = take();
             while (operations > 0) {
                 const std::uint64_t start = now();
-                const unsigned given = ring->turn(
-                    static_cast<unsigned>(std::min<std::size_t>(operations, batch)));
+                const auto count =
+                    static_cast<unsigned>(std::min<std::size_t>(operations, batch));
+                const unsigned given = what == goods::number
+                                           ? ring->take_numbers(count)
+                                           : ring->take_acceptors(count);
                 if (its.latencies != nullptr)
                     its.latencies->add(now() - start, given);
                 operations -= given;
@@ -211,10 +248,8 @@ private:
 
 way bare_ring_way(goods what)
 {
-    if (what != goods::number)
-        throw not_possible_here("bare ring: it is written for numbers only");
-    return {"bare ring", [rings = std::make_shared<bare_rings>()](const task& its) {
-                rings->run(its);
+    return {"bare ring", [what, rings = std::make_shared<bare_rings>()](const task& its) {
+                rings->run(what, its);
             }};
 }
 
