@@ -70,9 +70,9 @@ using cell = std::function<std::string(const tally&)>;
 
 void print_row(const summary& all, std::string_view name, const cell& of)
 {
-    fmt::print("{:<34}", name);
+    fmt::print("{:<32}", name);
     for (const pass& one : all.passes)
-        fmt::print("{:>24}", of(one.results));
+        fmt::print("{:>28}", of(one.results));
     fmt::print("\n");
 }
 
@@ -111,9 +111,9 @@ void print_heading(const summary& all)
 
 void print_table(const summary& all)
 {
-    fmt::print("\n{:<34}", "");
+    fmt::print("\n{:<32}", "");
     for (const pass& one : all.passes)
-        fmt::print("{:>24}", to_string(one.with));
+        fmt::print("{:>28}", to_string(one.with));
     fmt::print("\n");
 
     const auto row = [&all](std::string_view name, const cell& of) {
