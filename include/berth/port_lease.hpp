@@ -176,7 +176,8 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
         // The lease keeps its own hold until the acceptor listens.
         detail::unique_socket copy = duplicate(ec);
         if (!ec)
-            detail::adopt(acceptor, held_.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+            detail::adopt(acceptor,
+                          held_.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
                           std::move(copy), ec);
     }
     if (!ec) {

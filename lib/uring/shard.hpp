@@ -89,7 +89,7 @@ private:
     void queue_close(unsigned slot) noexcept;
     void queue_dropped() noexcept;
     void submit(std::span<attempt> attempts) noexcept;
-    void learn(attempt& one, allocation& asked) noexcept;
+    static void learn(attempt& one, allocation& asked) noexcept;
     void give_up(attempt& one, allocation& asked) noexcept;
     [[nodiscard]] int submit_single() noexcept;
 

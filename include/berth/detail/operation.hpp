@@ -70,12 +70,14 @@ public:
     ~completion();
 
     /// Leaves the end of a lease to it; false outside of any.
-    [[nodiscard]] static bool close_soon(port_backend& from, std::uint32_t handle) noexcept;
+    [[nodiscard]] static bool close_soon(port_backend& from,
+                                         std::uint32_t handle) noexcept;
 
 private:
     static thread_local completion* current;
 
-    const std::shared_ptr<operation_queue> queue_; // the operation's, which is done with it
+    const std::shared_ptr<operation_queue>
+        queue_; // the operation's, which is done with it
     completion* const outer_;
     bool dropped_ = false;
 };
