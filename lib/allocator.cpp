@@ -24,7 +24,7 @@ constexpr std::size_t max_candidate_sets = 16;
 
 // A port that is still held for a moment after its lease was dropped does not matter where there
 // are so many others.
-constexpr std::uint32_t min_lingering_range = 1024;
+constexpr std::uint32_t plenty = 1024;
 
 std::atomic<allocator*> the_allocator = nullptr;
 
@@ -86,6 +86,7 @@ void allocator::close_dropped() noexcept
 
 void allocator::run(std::span<request* const> batch)
 {
+    const std::uint64_t closed_before = drops_closed_.load();
     run_once(batch);
 
     // Leases that were dropped just now may still hold the last ports of a range.
@@ -94,8 +95,16 @@ void allocator::run(std::span<request* const> batch)
     for (request* const asked : batch)
         if (asked->ec == error::ports_exhausted)
             exhausted[count++] = asked;
-    if (count != 0 && backends_.close_all_dropped())
+    if (count != 0 && close_all_dropped(closed_before))
         run_once(std::span(exhausted).first(count));
+}
+
+// Whether there were any that a request which began then may have met.
+bool allocator::close_all_dropped(std::uint64_t closed_before) noexcept
+{
+    const std::uint64_t closed = backends_.close_all_dropped();
+    drops_closed_.store(closed);
+    return closed != closed_before;
 }
 
 void allocator::run_once(std::span<request* const> batch)
@@ -140,6 +149,9 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         }
     }
 
+    if (prepared.empty())
+        return;
+
     const std::error_code failure = through.run(allocations);
     if (failure) {
         for (request* const asked : prepared) {
@@ -158,16 +170,15 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         if (asked.ec)
             continue;
         if (asked.what == product::lease) {
-            asked.lease = lease_access::make(
-                {.by = &through,
-                 .handle = answered.handle,
-                 .port = answered.port,
-                 .mode = answered.mode,
-                 .ipv6 = answered.address.is_v6(),
-                 .may_linger =
-                     asked.range.value_or(default_range_).size() >= min_lingering_range});
+            answered.hunt.leased();
+            asked.lease =
+                lease_access::make({.by = &through,
+                                    .handle = answered.handle,
+                                    .port = answered.port,
+                                    .mode = answered.mode,
+                                    .ipv6 = answered.address.is_v6(),
+                                    .may_linger = answered.hunt.fresh() >= plenty});
         } else {
-            answered.hunt.bound(answered.port);
             asked.socket = std::move(answered.socket);
         }
     }
@@ -212,15 +223,15 @@ std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
 std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& address,
                               std::error_code& ec)
 {
-    port_hunt search = hunt(std::nullopt);
-    port_hunt::step step = bind_own(socket, address, search);
-    if (step.ec == error::ports_exhausted && backends_.close_all_dropped()) {
-        search = hunt(std::nullopt);
-        step = bind_own(socket, address, search);
-    }
+    const std::uint64_t closed_before = drops_closed_.load();
+    const auto try_once = [&] {
+        port_hunt search = hunt(std::nullopt);
+        return bind_own(socket, address, search);
+    };
+    port_hunt::step step = try_once();
+    if (step.ec == error::ports_exhausted && close_all_dropped(closed_before))
+        step = try_once();
     ec = step.ec;
-    if (step.port != 0)
-        search.bound(step.port);
     return step.port;
 }
 
@@ -252,7 +263,16 @@ std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address
 }
 
 std::exception_ptr make_exception(const std::error_code& ec, const char* verb,
-                                  const request& asked)
+                                  const request& asked) noexcept
+{
+    try {
+        throw_error(ec, verb, asked);
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+void throw_error(const std::error_code& ec, const char* verb, const request& asked)
 {
     std::string details;
     if (ec == error::backend_unavailable) {
@@ -264,12 +284,7 @@ std::exception_ptr make_exception(const std::error_code& ec, const char* verb,
         if (asked.which != backend::automatic)
             details += ", back end " + std::string(to_string(asked.which));
     }
-    return std::make_exception_ptr(std::system_error(ec, describe(verb, details)));
-}
-
-void throw_error(const std::error_code& ec, const char* verb, const request& asked)
-{
-    std::rethrow_exception(make_exception(ec, verb, asked));
+    throw std::system_error(ec, describe(verb, details));
 }
 
 void throw_error(const std::error_code& ec, const char* verb,

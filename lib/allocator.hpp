@@ -6,6 +6,7 @@
 
 #include <berth/detail/request.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -47,6 +48,7 @@ private:
 
     void run(std::span<request* const> batch);
     void run_once(std::span<request* const> batch);
+    [[nodiscard]] bool close_all_dropped(std::uint64_t closed_before) noexcept;
     [[nodiscard]] allocation prepare(const request& asked);
     [[nodiscard]] port_hunt hunt(const std::optional<port_range>& range);
     [[nodiscard]] std::shared_ptr<candidate_ports> candidates(port_range range);
@@ -55,6 +57,9 @@ private:
     backend_choice backends_;
     const port_range default_range_;
     const asio::ip::address any_address_;
+
+    std::atomic<std::uint64_t> drops_closed_ =
+        0; // as port_backend::close_all_dropped() said
 
     std::mutex mutex_;
     std::vector<std::shared_ptr<candidate_ports>> candidates_; // last used first

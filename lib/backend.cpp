@@ -110,10 +110,10 @@ void backend_choice::close_dropped() noexcept
         there->close_dropped();
 }
 
-bool backend_choice::close_all_dropped() noexcept
+std::uint64_t backend_choice::close_all_dropped() noexcept
 {
     port_backend* const there = uring_there_.load();
-    return there != nullptr && there->close_all_dropped();
+    return there != nullptr ? there->close_all_dropped() : 0;
 }
 
 void backend_choice::disown() noexcept

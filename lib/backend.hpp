@@ -55,12 +55,12 @@ public:
     /// Ends a lease's holder together with what comes next, at the latest with close_dropped().
     virtual void close_soon(std::uint32_t handle) noexcept { close(handle); }
 
-    /// Sees to the end of what close_soon() was told before, here or on a thread that is busy
-    /// with the same holders.
+    /// Ends what close_soon() was told before.
     virtual void close_dropped() noexcept {}
 
-    /// Ends what close_soon() was told before, and says whether there was anything.
-    [[nodiscard]] virtual bool close_all_dropped() noexcept { return false; }
+    /// The same, also for what is on its way to its end on another thread; says how often
+    /// close_soon() had been told anything until then.
+    [[nodiscard]] virtual std::uint64_t close_all_dropped() noexcept { return 0; }
 
     /// Opens or seals a lease's holder.
     [[nodiscard]] virtual std::error_code set_mode(std::uint32_t handle,
@@ -113,7 +113,7 @@ public:
 
     /// As port_backend::close_dropped() and close_all_dropped().
     void close_dropped() noexcept;
-    [[nodiscard]] bool close_all_dropped() noexcept;
+    [[nodiscard]] std::uint64_t close_all_dropped() noexcept;
 
     /// Why the error is backend_unavailable.
     [[nodiscard]] std::string why_unavailable(backend which);

@@ -29,7 +29,8 @@ std::vector<std::uint16_t> eligible(port_range range,
 
 candidate_ports::candidate_ports(port_range range, std::span<const port_range> reserved,
                                  std::minstd_rand random, std::uint16_t ephemeral)
-    : range_(range), fresh_(range.size()), busy_(fresh_ + 1), links_(range.size() + 2U)
+    : range_(range), fresh_(range.size()), busy_(fresh_ + 1), links_(range.size() + 2U),
+      is_fresh_(range.size())
 {
     for (index at = 0; at < links_.size(); ++at)
         links_[at] = {at, at};
@@ -41,8 +42,10 @@ candidate_ports::candidate_ports(port_range range, std::span<const port_range> r
     for (const bool odd : {!client_is_odd, client_is_odd}) {
         std::vector<std::uint16_t> ports = eligible(range, reserved, odd);
         std::ranges::shuffle(ports, random);
-        for (const std::uint16_t port : ports)
+        for (const std::uint16_t port : ports) {
             append(fresh_, index(port - range.first));
+            set_fresh(index(port - range.first), true);
+        }
     }
 }
 
@@ -78,6 +81,18 @@ void candidate_ports::give_back(std::uint16_t port) noexcept
         return; // reserved, no candidate
     unlink(at);
     append(fresh_, at);
+    set_fresh(at, true);
+}
+
+void candidate_ports::set_fresh(index at, bool is_fresh) noexcept
+{
+    if (is_fresh_[at] == is_fresh)
+        return;
+    is_fresh_[at] = is_fresh;
+    if (is_fresh)
+        ++fresh_count_;
+    else
+        --fresh_count_;
 }
 
 std::uint16_t candidate_ports::take_from(index ring,
@@ -88,6 +103,7 @@ std::uint16_t candidate_ports::take_from(index ring,
             continue;
         unlink(at);
         append(busy_, at);
+        set_fresh(at, false);
         return static_cast<std::uint16_t>(range_.first + at);
     }
     return 0;

@@ -3,6 +3,7 @@
 
 #include <berth/port_range.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <random>
@@ -39,6 +40,9 @@ public:
     /// The port came back, or went where its return cannot be seen.
     void give_back(std::uint16_t port) noexcept;
 
+    /// How many ports are believed free.
+    [[nodiscard]] std::uint32_t fresh() const noexcept { return fresh_count_.load(); }
+
 private:
     // One link for each offset in the range, then the heads of the two rings.
     using index = std::uint32_t;
@@ -50,6 +54,7 @@ private:
 
     void unlink(index at) noexcept;
     void append(index ring, index at) noexcept;
+    void set_fresh(index at, bool is_fresh) noexcept;
     [[nodiscard]] std::uint16_t take_from(index ring,
                                           const std::vector<bool>& tried) noexcept;
 
@@ -58,6 +63,8 @@ private:
     const index busy_;
     std::mutex mutex_;
     std::vector<link> links_;
+    std::vector<bool> is_fresh_; // by offset
+    std::atomic<std::uint32_t> fresh_count_ = 0;
     std::uint32_t taken_ = 0;
 };
 

@@ -7,19 +7,17 @@ namespace berth::detail {
 
 port_hunt::step port_hunt::start()
 {
-    const std::uint16_t port = candidates_->take(tried_);
+    taken_ = candidates_->take(tried_);
     // No candidate at all: the whole range is reserved.
-    return {port,
-            port == 0 ? make_error_code(error::ports_exhausted) : std::error_code()};
+    return {taken_,
+            taken_ == 0 ? make_error_code(error::ports_exhausted) : std::error_code()};
 }
 
 port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
 {
     const bool denied = ec == std::errc::permission_denied;
-    if (!denied && ec != std::errc::address_in_use) {
-        candidates_->give_back(port); // for all that is known
+    if (!denied && ec != std::errc::address_in_use)
         return {0, ec};
-    }
 
     all_denied_ = all_denied_ && denied;
     const port_range range = candidates_->range();
@@ -27,8 +25,9 @@ port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
         tried_.resize(range.size());
     tried_[port - range.first] = true;
 
-    if (const std::uint16_t next = candidates_->take(tried_))
-        return {next, {}};
+    taken_ = candidates_->take(tried_);
+    if (taken_ != 0)
+        return {taken_, {}};
     return {0, all_denied_ ? ec : make_error_code(error::ports_exhausted)};
 }
 

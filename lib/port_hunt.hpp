@@ -34,6 +34,17 @@ public:
         : candidates_(std::move(candidates))
     {}
 
+    port_hunt(port_hunt&&) noexcept = default;
+    port_hunt& operator=(port_hunt&&) = delete;
+
+    /// The port that was tried last is a candidate again, unless it was refused or leased: it went
+    /// to a socket of the caller's, whose end nobody tells, or the system failed at it.
+    ~port_hunt()
+    {
+        if (candidates_ != nullptr && taken_ != 0)
+            candidates_->give_back(taken_);
+    }
+
     [[nodiscard]] bool has_candidates() const noexcept { return candidates_ != nullptr; }
 
     /// The first port to try.
@@ -57,15 +68,18 @@ public:
         return next;
     }
 
-    /// The port was granted to a socket of the caller's, whose end nobody tells.
-    void bound(std::uint16_t port) noexcept
+    /// The port was granted to a lease, which will tell when it comes back.
+    void leased() noexcept { taken_ = 0; }
+
+    /// How many candidates are believed free.
+    [[nodiscard]] std::uint32_t fresh() const noexcept
     {
-        if (has_candidates())
-            candidates_->give_back(port);
+        return candidates_ != nullptr ? candidates_->fresh() : 0;
     }
 
 private:
     std::shared_ptr<candidate_ports> candidates_;
+    std::uint16_t taken_ = 0; // the port that is tried now
     std::vector<bool> tried_; // empty until the first refusal
     bool all_denied_ = true;  // EACCES was the only reason so far
 };

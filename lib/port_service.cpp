@@ -144,9 +144,12 @@ bool operation_queue::busy() noexcept
 
 void operation_queue::close() noexcept
 {
-    // The operations belong to handlers, which the executor drops.
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
+    {
+        // The operations belong to handlers, which the executor drops.
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+    }
+    allocator::close_dropped();
 }
 
 void operation_queue::unlink(operation& op) noexcept

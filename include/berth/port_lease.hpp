@@ -69,12 +69,13 @@ public:
         return *this;
     }
 
-    /// Gives the port back, at once but for one case: an open lease of a range of 1024 ports or
-    /// more that ends in the completion handler of one of berth's own operations, or in the
-    /// coroutine that awaited one, may be held until that handler returns or the coroutine awaits
-    /// something else, and while operations are pending on the same context until the next of
-    /// them is due; it is then given back together with what they ask for, in one submission.
-    /// Where the moment matters, as to a server that sets no reuse option, call `release()`.
+    /// Gives the port back, at once but for one case: an open lease that was found while 1024
+    /// other ports or more seemed free, and that ends in the completion handler of one of
+    /// berth's own operations, or in the coroutine that awaited one, is given back in one
+    /// submission with what is asked for next on that context: when the handler has returned or
+    /// the coroutine awaits something else, and no operation of berth's is pending on the
+    /// context, else with the next one that is due there. Where the moment matters, as to a
+    /// server that sets no reuse option, call `release()`.
     ~port_lease()
     {
         if (valid())

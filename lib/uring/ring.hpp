@@ -3,6 +3,7 @@
 
 #include <liburing.h>
 
+#include <cassert>
 #include <system_error>
 
 namespace berth::detail {
@@ -28,7 +29,11 @@ public:
     }
 
     /// The next request to fill; there must be room().
-    [[nodiscard]] io_uring_sqe& next() noexcept { return *::io_uring_get_sqe(&ring_); }
+    [[nodiscard]] io_uring_sqe& next() noexcept
+    {
+        assert(room() != 0);
+        return *::io_uring_get_sqe(&ring_);
+    }
 
     /// Hands all requests to the kernel.
     [[nodiscard]] std::error_code submit() noexcept;

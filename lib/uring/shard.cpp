@@ -67,15 +67,6 @@ shard::shard(bool ipv6_only_by_default)
         free_slots_.push_back(static_cast<std::uint16_t>(slot));
 }
 
-void shard::unlock() noexcept
-{
-    mutex_.unlock();
-    // Either this thread sees the wish of one that found the lock taken, or that one gets it.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (close_at_unlock_.load(std::memory_order_relaxed))
-        close_dropped();
-}
-
 void shard::close_soon(unsigned slot) noexcept
 {
     const std::lock_guard guard(dropping_);
@@ -83,42 +74,27 @@ void shard::close_soon(unsigned slot) noexcept
     any_dropped_.store(true, std::memory_order_relaxed);
 }
 
-void shard::close_dropped() noexcept
-{
-    if (!any_dropped_.load(std::memory_order_relaxed))
-        return;
-    close_at_unlock_.store(true, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    while (close_at_unlock_.load(std::memory_order_relaxed) && mutex_.try_lock()) {
-        close_at_unlock_.store(false, std::memory_order_relaxed);
-        close_all_dropped();
-        mutex_.unlock();
-        std::atomic_thread_fence(std::memory_order_seq_cst);
-    }
-}
-
 bool shard::has_room(std::size_t slots) noexcept
 {
     if (broken_)
         return false;
     if (free_slots_.size() < slots)
-        close_all_dropped();
+        close_dropped();
     return free_slots_.size() >= slots;
 }
 
-bool shard::close_all_dropped() noexcept
+void shard::close_dropped() noexcept
 {
-    if (!any_dropped_.load(std::memory_order_relaxed))
-        return false;
+    if (!any_dropped())
+        return;
     queue_dropped();
     submit({});
-    return true;
 }
 
 // What was dropped goes to the kernel before what is queued next.
 void shard::queue_dropped() noexcept
 {
-    if (!any_dropped_.load(std::memory_order_relaxed))
+    if (!any_dropped())
         return;
     {
         const std::lock_guard guard(dropping_);

@@ -30,23 +30,23 @@ public:
     /// Throws std::system_error that names the call which failed.
     explicit shard(bool ipv6_only_by_default);
 
-    void lock() noexcept { mutex_.lock(); }
-    [[nodiscard]] bool try_lock() noexcept { return mutex_.try_lock(); }
-    void unlock() noexcept;
+    [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
 
-    /// Leaves a slot to be closed by run(), or by close_dropped(). Without the lock.
+    /// Leaves a slot to be closed by run() or close_dropped(). Without the mutex.
     void close_soon(unsigned slot) noexcept;
 
-    /// Closes the slots that were left to be closed, or leaves them to the thread that has the
-    /// lock. Without the lock.
-    void close_dropped() noexcept;
+    /// Whether there are such slots. Without the mutex.
+    [[nodiscard]] bool any_dropped() const noexcept
+    {
+        return any_dropped_.load(std::memory_order_relaxed);
+    }
 
-    // All that follows wants the lock held.
+    // All that follows wants the mutex held.
 
     [[nodiscard]] bool has_room(std::size_t slots) noexcept;
 
-    /// Closes the slots that were left to be closed; whether there were any.
-    bool close_all_dropped() noexcept;
+    /// Closes the slots that were left to be closed.
+    void close_dropped() noexcept;
 
     /// Why the kernel refused a submission. Of what is in the slots nothing can be done any more.
     [[nodiscard]] std::error_code broken() const noexcept { return broken_; }
@@ -59,7 +59,7 @@ public:
     [[nodiscard]] std::error_code set_mode(unsigned slot, lease_mode mode) noexcept;
     [[nodiscard]] unique_socket install(unsigned slot, std::error_code& ec) noexcept;
 
-    /// For the child of a fork; without the lock.
+    /// For the child of a fork; without the mutex.
     void disown() noexcept { ring_.disown(); }
 
 private:
@@ -106,7 +106,6 @@ private:
     std::vector<std::uint16_t> dropped_; // guarded by dropping_
     std::vector<std::uint16_t> closing_; // what was dropped, on its way to the kernel
     std::atomic<bool> any_dropped_ = false;
-    std::atomic<bool> close_at_unlock_ = false;
 };
 
 } // namespace berth::detail

@@ -57,44 +57,45 @@ public:
         if (disowned())
             return;
         shard& holder = shard_at(handle >> slot_bits);
-        const std::lock_guard lock(holder);
+        const std::lock_guard lock(holder.mutex());
         holder.close(handle & slot_mask);
     }
 
     void close_soon(std::uint32_t handle) noexcept override
     {
         shard_at(handle >> slot_bits).close_soon(handle & slot_mask);
+        ++drops_;
     }
 
     void close_dropped() noexcept override
     {
         const std::size_t count = count_.load();
         for (std::size_t i = 0; i < count; ++i)
-            shard_at(i).close_dropped();
+            if (shard_at(i).any_dropped())
+                close_dropped(shard_at(i));
     }
 
-    bool close_all_dropped() noexcept override
+    std::uint64_t close_all_dropped() noexcept override
     {
-        bool any = false;
+        // Who holds the mutex of a shard may be on the way to the kernel with what was dropped.
+        const std::uint64_t until_now = drops_.load();
         const std::size_t count = count_.load();
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::lock_guard lock(shard_at(i));
-            any = shard_at(i).close_all_dropped() || any;
-        }
-        return any;
+        for (std::size_t i = 0; i < count; ++i)
+            close_dropped(shard_at(i));
+        return until_now;
     }
 
     std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
     {
         shard& holder = shard_at(handle >> slot_bits);
-        const std::lock_guard lock(holder);
+        const std::lock_guard lock(holder.mutex());
         return holder.set_mode(handle & slot_mask, mode);
     }
 
     unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override
     {
         shard& holder = shard_at(handle >> slot_bits);
-        const std::lock_guard lock(holder);
+        const std::lock_guard lock(holder.mutex());
         return holder.install(handle & slot_mask, ec);
     }
 
@@ -106,6 +107,12 @@ public:
     }
 
 private:
+    static void close_dropped(shard& holder) noexcept
+    {
+        const std::lock_guard lock(holder.mutex());
+        holder.close_dropped();
+    }
+
     [[nodiscard]] shard& shard_at(std::size_t number) noexcept
     {
         return *shards_[number].load();
@@ -113,7 +120,7 @@ private:
 
     struct held_shard {
         std::size_t number = 0;
-        std::unique_lock<shard> lock;
+        std::unique_lock<std::mutex> lock;
     };
 
     // A locked shard with room for so many leases: the one that this thread had last, another
@@ -125,7 +132,7 @@ private:
             std::size_t number = 0;
         } last;
 
-        const auto found = [&](std::size_t number, std::unique_lock<shard> lock) {
+        const auto found = [&](std::size_t number, std::unique_lock<std::mutex> lock) {
             last = {this, number};
             return held_shard{number, std::move(lock)};
         };
@@ -134,7 +141,7 @@ private:
 
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t number = (first + i) % count;
-            std::unique_lock lock(shard_at(number), std::try_to_lock);
+            std::unique_lock lock(shard_at(number).mutex(), std::try_to_lock);
             if (lock && shard_at(number).has_room(slots))
                 return found(number, std::move(lock));
         }
@@ -145,7 +152,7 @@ private:
             for (std::size_t i = 0; i < known; ++i) {
                 // The newest first: it is the likeliest to have room.
                 const std::size_t number = known - 1 - i;
-                std::unique_lock lock(shard_at(number));
+                std::unique_lock lock(shard_at(number).mutex());
                 if (shard_at(number).has_room(slots))
                     return found(number, std::move(lock));
             }
@@ -184,6 +191,7 @@ private:
     std::array<std::atomic<shard*>, max_shards> shards_ = {};
     std::atomic<std::size_t> count_ = 0;
     std::mutex growing_;
+    std::atomic<std::uint64_t> drops_ = 0; // how often close_soon() was called
     std::atomic<int> refused_ = 0; // errno of a submission that the kernel did not take
 };
 

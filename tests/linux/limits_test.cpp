@@ -3,6 +3,7 @@
 #include "catch.hpp"
 #include "descriptors.hpp"
 #include "process.hpp"
+#include "sockets.hpp"
 #include "stranger.hpp"
 
 #include <berth/berth.hpp>
@@ -442,6 +443,36 @@ TEST_CASE("no error leaves a descriptor or a port behind", "[linux][limits]")
         fail("127.0.0.1", port_range{0, 0}, invalid);
         fail("127.0.0.1", port_range{0, 10}, invalid);
         fail("127.0.0.1", port_range{20, 10}, invalid);
+    }));
+}
+
+TEST_CASE("a request that cannot be prepared keeps no lease that was dropped before it",
+          "[linux][limits]")
+{
+    BERTH_EACH_BACKEND(which);
+    constexpr port_range wide = {44000, 45099};
+    BERTH_PASSES(in_network(wide, [&] {
+        warm_up(which);
+        std::vector<port_lease> leases(100); // more than a ring has entries
+        for (port_lease& lease : leases)
+            lease = berth::find_unused_port({.backend = which});
+        std::vector<std::uint16_t> ports;
+        std::error_code ec;
+        asio::io_context context;
+        berth::async_find_unused_port(
+            context.get_executor(), {.backend = which},
+            [&](std::error_code, const port_lease&) {
+                for (const port_lease& lease : leases)
+                    ports.push_back(lease.port());
+                leases.clear();
+                // What a new range needs to know of the system cannot be read.
+                const full_table none(0);
+                (void)berth::find_unused_port(
+                    {.range = port_range{50000, 50009}, .backend = which}, ec);
+            });
+        context.run();
+        expect(ec == std::errc::too_many_files_open, "the request: " + name(ec));
+        expect_equal(std::ranges::count_if(ports, is_free), 100, "ports that are free");
     }));
 }
 

@@ -172,6 +172,37 @@ TEST_CASE("a lease may be dropped in a handler that runs inside another one", "[
     }));
 }
 
+TEST_CASE("a port that was dropped just now is found again where it is the only one",
+          "[os]")
+{
+    BERTH_EACH_BACKEND(which);
+    const bool at_once = GENERATE(true, false);
+    asio::io_context context;
+    CHECK(once_in_many([&] {
+        std::uint16_t port = 0;
+        port_lease again;
+        berth::async_find_unused_port(
+            context.get_executor(), {.backend = which},
+            [&](std::error_code, port_lease lease) {
+                port = lease.port();
+                lease = {};
+                const find_options only{.range = berth::port_range{port, port},
+                                        .backend = which};
+                std::error_code ec;
+                if (at_once)
+                    again = berth::find_unused_port(only, ec);
+                else
+                    berth::async_find_unused_port(context.get_executor(), only,
+                                                  [&](std::error_code, port_lease next) {
+                                                      again = std::move(next);
+                                                  });
+            });
+        context.run();
+        context.restart();
+        return again.valid() && again.port() == port;
+    }));
+}
+
 TEST_CASE("the last port of a range is found again as soon as its lease was dropped",
           "[os]")
 {

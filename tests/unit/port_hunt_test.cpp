@@ -139,31 +139,44 @@ TEST_CASE("a leased port is not tried again before the others, a bound one in it
           "[unit]")
 {
     auto candidates = make_candidates({5000, 5002});
-    port_hunt hunt(candidates);
-    const auto leased = hunt.start().port;
+    std::uint16_t leased = 0;
+    {
+        port_hunt hunt(candidates);
+        leased = hunt.start().port;
+        hunt.leased();
+    }
+    CHECK(candidates->fresh() == 2);
     const auto bound = port_hunt(candidates).start().port;
-    hunt.bound(bound);
-    std::set<std::uint16_t> next;
-    for (int i = 0; i < 2; ++i)
-        next.insert(port_hunt(candidates).start().port);
-    CHECK(next.count(bound) == 1);
-    CHECK(next.count(leased) == 0);
+    CHECK(candidates->fresh() == 2);
+
+    port_hunt one(candidates);
+    port_hunt other(candidates);
+    CHECK(std::set{one.start().port, other.start().port}.count(leased) == 0);
+    CHECK(port_hunt(candidates).start().port == leased);
+    CHECK(bound != leased);
 }
 
-TEST_CASE("a port at which the system failed is tried again in its turn", "[unit]")
+TEST_CASE("a port at which the system failed is a candidate again, wherever it failed",
+          "[unit]")
 {
-    auto candidates = make_candidates({5000, 5001});
-    port_hunt hunt(candidates);
-    const auto first = hunt.start().port;
-    (void)hunt.refused(first, no_memory);
-    CHECK(port_hunt(candidates).start().port != first);
-    CHECK(port_hunt(candidates).start().port == first);
+    for (std::size_t n = 0; n < 3; ++n) {
+        auto candidates = make_candidates({5000, 5009});
+        {
+            port_hunt hunt(candidates);
+            auto step = hunt.start();
+            for (std::size_t i = 0; i < n; ++i)
+                step = hunt.refused(step.port, in_use);
+            (void)hunt.refused(step.port, no_memory);
+        }
+        CHECK(candidates->fresh() == 10 - n);
+    }
 }
 
 TEST_CASE("a hunt without candidates leaves the choice to the system", "[unit]")
 {
     port_hunt hunt;
     CHECK(!hunt.has_candidates());
-    hunt.bound(5000);
+    CHECK(hunt.fresh() == 0);
+    hunt.leased();
     CHECK(port_hunt(make_candidates({5000, 5000})).has_candidates());
 }

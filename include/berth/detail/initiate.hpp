@@ -214,7 +214,8 @@ struct initiate_here {
 /// An answer whose failure a coroutine throws.
 template <class Answer>
 struct thrown : Answer {
-    static std::exception_ptr failure(const std::error_code& ec, const request& asked)
+    static std::exception_ptr failure(const std::error_code& ec,
+                                      const request& asked) noexcept
     {
         return ec ? make_exception(ec, Answer::co_verb, asked) : std::exception_ptr();
     }

@@ -51,9 +51,11 @@ void allocate(request& asked) noexcept;
                                         const asio::ip::address& address,
                                         std::error_code& ec) noexcept;
 
-/// A std::system_error that names the verb and what was asked for.
+/// A std::system_error that names the verb and what was asked for, or what kept it from being
+/// made.
 [[nodiscard]] std::exception_ptr make_exception(const std::error_code& ec,
-                                                const char* verb, const request& asked);
+                                                const char* verb,
+                                                const request& asked) noexcept;
 
 /// Throws it.
 [[noreturn]] void throw_error(const std::error_code& ec, const char* verb,
