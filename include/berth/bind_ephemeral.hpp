@@ -12,6 +12,7 @@
 
 #if BERTH_HAS_CO_AWAIT
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #endif
 
@@ -250,12 +251,20 @@ auto async_bind_ephemeral(Socket& socket, const asio::ip::address& address,
 /// @endcode
 template <class Protocol = asio::ip::tcp>
 [[nodiscard]] asio::awaitable<bound_socket<Protocol>>
-co_bind_ephemeral(const bind_options& options = {})
+co_bind_ephemeral(bind_options options = {})
 {
-    return asio::async_initiate<const asio::use_awaitable_t<>,
-                                void(std::exception_ptr, bound_socket<Protocol>)>(
-        detail::initiate_here<detail::thrown<detail::bound_answer<Protocol>>>(),
-        asio::use_awaitable, options);
+    using answer = detail::bound_answer<Protocol>;
+    // The first socket of a context makes Asio's reactor, which may throw. It must be here: what
+    // an initiating function throws in an await expression ends the program.
+    try {
+        (void)answer::make_value(co_await asio::this_coro::executor);
+    } catch (const std::system_error& e) {
+        detail::throw_error(detail::as_system_error(e.code()), answer::co_verb,
+                            answer::ask(options));
+    }
+    co_return co_await asio::async_initiate<
+        const asio::use_awaitable_t<>, void(std::exception_ptr, bound_socket<Protocol>)>(
+        detail::initiate_here<detail::thrown<answer>>(), asio::use_awaitable, options);
 }
 
 /// Binds your own open socket or acceptor, which must stay where it is until then.

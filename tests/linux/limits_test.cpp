@@ -8,6 +8,8 @@
 
 #include <berth/berth.hpp>
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 
 #include <fcntl.h>
@@ -245,6 +247,30 @@ TEST_CASE("a first use without a descriptor to be had spoils nothing", "[linux][
                 if (one.which == backend::io_uring && !one.available)
                     expect(one.reason.find("Too many open files") == std::string::npos,
                            "io_uring was not given up: " + one.reason);
+    }));
+}
+
+TEST_CASE("a coroutine whose context cannot make its reactor gets an exception",
+          "[linux][limits]")
+{
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_process([&] {
+        warm_up(which);
+        std::error_code ec;
+        asio::io_context context;
+        asio::co_spawn(
+            context,
+            [&]() -> asio::awaitable<void> {
+                try {
+                    (void)co_await berth::co_bind_ephemeral({.backend = which});
+                } catch (const std::system_error& e) {
+                    ec = e.code();
+                }
+            },
+            asio::detached);
+        const full_table none(0);
+        context.run();
+        expect(ec == std::errc::too_many_files_open, "the coroutine: " + name(ec));
     }));
 }
 
