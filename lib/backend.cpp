@@ -98,10 +98,12 @@ std::string backend_choice::why_unavailable(backend which)
     if (wanted == backend::automatic)
         return "BERTH_BACKEND=" + environment_ +
                " names no back end; there are automatic, io_uring, syscalls and winsock";
+    const std::string asked_by = which == backend::automatic ? "BERTH_BACKEND=" : "";
+    const std::string name = asked_by + std::string(to_string(wanted));
     for (const backend_status& known : status())
         if (known.which == wanted && !known.available)
-            return std::string(to_string(wanted)) + ": " + known.reason;
-    return std::string(to_string(wanted)) + " was not available at the time";
+            return name + ": " + known.reason;
+    return name + " was not available at the time";
 }
 
 void backend_choice::close_dropped() noexcept
