@@ -18,7 +18,8 @@ public:
             return "every candidate port was refused once: widen the range or give ports "
                    "back";
         case error::invalid_range:
-            return "the port range is empty, reversed or holds port 0";
+            return "not a port range: two ports from 1 to 65535 are wanted, the lower "
+                   "first";
         case error::reuse_address_set:
             return "the socket has SO_REUSEADDR set, another socket could share its "
                    "port: "
