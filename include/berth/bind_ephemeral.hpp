@@ -139,7 +139,8 @@ template <class Protocol = asio::ip::tcp, detail::executor Executor>
 /// the option (Asio's acceptor constructor with an endpoint sets SO_REUSEADDR: open the
 /// acceptor instead); `error::ports_exhausted`; what the system says, as
 /// `std::errc::bad_file_descriptor` for a socket that is not open. The second form throws
-/// `std::system_error`. On an error the socket is left unbound.
+/// `std::system_error`. On an error the socket is as it was; one that is bound already is
+/// `std::errc::invalid_argument`.
 ///
 /// A UDP socket that carries SO_REUSEADDR may be bound to a port that others share; so does
 /// bind() to port 0, on any system.
@@ -278,8 +279,8 @@ co_bind_ephemeral(bind_options options = {})
 /// std::uint16_t port = co_await berth::co_bind_ephemeral(socket, address);
 /// @endcode
 template <detail::ip_socket Socket>
-asio::awaitable<std::uint16_t> co_bind_ephemeral(Socket& socket,
-                                                 asio::ip::address address)
+[[nodiscard]] asio::awaitable<std::uint16_t> co_bind_ephemeral(Socket& socket,
+                                                               asio::ip::address address)
 {
     std::error_code failure;
     try {

@@ -23,7 +23,8 @@ struct bind_options {
     asio::ip::address address = asio::ip::address_v4::loopback();
 
     /// The ports to choose from; none: the system's ephemeral range. The ports in
-    /// net.ipv4.ip_local_reserved_ports (Linux) are left out of any range.
+    /// net.ipv4.ip_local_reserved_ports (Linux) are left out of any range. Both are read at the
+    /// first use.
     std::optional<port_range> range = std::nullopt;
 
     /// Whether a TCP acceptor listens at once. `false` gives a dead port: bound, never
@@ -56,7 +57,8 @@ struct find_options {
     std::optional<asio::ip::address> address = std::nullopt;
 
     /// The ports to choose from; none: the system's ephemeral range. The ports in
-    /// net.ipv4.ip_local_reserved_ports are left out of any range.
+    /// net.ipv4.ip_local_reserved_ports (Linux) are left out of any range. Both are read at the
+    /// first use.
     std::optional<port_range> range = std::nullopt;
 
     /// Whom the lease lets in. On Windows this is not asked: every lease is sealed.

@@ -82,10 +82,11 @@ public:
             drop();
     }
 
-    /// Whether a port is held.
+    /// Whether the lease is not empty. In the child of a fork() that stays so, although nothing
+    /// is held there.
     [[nodiscard]] bool valid() const noexcept { return held_.by != nullptr; }
 
-    /// Whether a port is held.
+    /// As valid().
     explicit operator bool() const noexcept { return valid(); }
 
     /// The port, 1 to 65 535; 0 for an empty lease.

@@ -18,17 +18,18 @@ void start_server(std::uint16_t port)
     std::cout << "a server on port " << port << '\n';
 }
 
-asio::awaitable<void> forms(asio::io_context& context)
+asio::awaitable<void> forms(asio::io_context& context, berth::port_lease& held)
 {
     // [forms]
     // At once, in the calling thread; with a std::error_code& at the end it does not throw.
     berth::port_lease one = berth::find_unused_port();
 
-    // With any completion token, on any executor.
+    // With any completion token, on any executor. Keep the lease until the server has bound.
     berth::async_find_unused_port(context.get_executor(), {},
-                                  [](std::error_code ec, berth::port_lease lease) {
+                                  [&held](std::error_code ec, berth::port_lease lease) {
                                       if (!ec)
                                           start_server(lease.port());
+                                      held = std::move(lease);
                                   });
 
     // In a coroutine. The options are aggregates.
@@ -75,7 +76,8 @@ int main()
         if (failure)
             std::rethrow_exception(failure);
     };
-    asio::co_spawn(context, forms(context), check);
+    berth::port_lease held;
+    asio::co_spawn(context, forms(context, held), check);
     asio::co_spawn(context, own_socket(), check);
     context.run();
     try {
