@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "candidates.hpp"
+#include "kit/check.hpp"
 #include "kit/clock.hpp"
 #include "way.hpp"
 
@@ -36,7 +37,8 @@ constexpr int op_bind = 56;
 constexpr int op_listen = 57;
 constexpr std::uint64_t command_setsockopt = 3;
 
-int check(int result, const char* call)
+// liburing and the ring itself answer with a negative errno.
+int check_ring(int result, const char* call)
 {
     if (result < 0)
         throw std::system_error(-result, std::system_category(), call);
@@ -53,7 +55,8 @@ public:
         if (result < 0)
             throw not_possible_here("bare ring: " +
                                     std::system_category().message(-result));
-        check(::io_uring_register_files_sparse(&ring_, max_batch), "io_uring_register");
+        check_ring(::io_uring_register_files_sparse(&ring_, max_batch),
+                   "io_uring_register");
         epoll_ = check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     }
 
@@ -78,7 +81,7 @@ public:
         unsigned given = 0;
         submit([&](const io_uring_cqe& done) {
             if (done.res != -EADDRINUSE) {
-                check(done.res, "io_uring request");
+                check_ring(done.res, "io_uring request");
                 ++given;
             }
         });
@@ -94,7 +97,7 @@ public:
         std::array<int, max_batch> sockets;
         unsigned opened = 0;
         submit([&](const io_uring_cqe& done) {
-            sockets[opened++] = check(done.res, "IORING_OP_SOCKET");
+            sockets[opened++] = check_ring(done.res, "IORING_OP_SOCKET");
         });
 
         for (unsigned i = 0; i < opened; ++i)
@@ -121,7 +124,7 @@ private:
     template <class Note>
     void submit(Note&& note)
     {
-        check(::io_uring_submit(&ring_), "io_uring_enter");
+        check_ring(::io_uring_submit(&ring_), "io_uring_enter");
         std::array<io_uring_cqe*, max_batch> completions;
         const unsigned there =
             ::io_uring_peek_batch_cqe(&ring_, completions.data(), max_batch);
