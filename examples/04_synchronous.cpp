@@ -39,7 +39,7 @@ int main()
         return 1;
     }
     const berth::find_options narrow = {
-        .range = berth::port_range{.first = held.port(), .last = held.port()}};
+        .ports = berth::port_range{.first = held.port(), .last = held.port()}};
     const berth::port_lease none = berth::find_unused_port(narrow, ec);
     std::cout << "once more port " << held.port() << ": " << ec.message() << '\n';
     return ec && !none ? 0 : 1;

@@ -28,6 +28,29 @@ constexpr std::uint32_t plenty = 1024;
 
 std::atomic<allocator*> the_allocator = nullptr;
 
+// What is wrong with a request before anything is asked of the system.
+std::error_code check(const request& asked) noexcept
+{
+    if (asked.ports && asked.ports->error())
+        return asked.ports->error();
+    if (asked.ports && asked.ports->empty())
+        return error::no_ports;
+    if (asked.preferred == 0)
+        return error::invalid_preferred;
+    const auto transports = static_cast<unsigned>(asked.transports);
+    if (transports == 0 || transports > static_cast<unsigned>(berth::transports::both))
+        return error::invalid_transports;
+    const auto families = static_cast<unsigned>(asked.families);
+    if (families == 0 || families > static_cast<unsigned>(berth::families::both))
+        return error::invalid_families;
+    for (const asio::ip::address& address : asked.addresses) {
+        const auto family = address.is_v6() ? berth::families::v6 : berth::families::v4;
+        if ((families & static_cast<unsigned>(family)) == 0)
+            return error::invalid_families;
+    }
+    return {};
+}
+
 std::string describe(const char* verb, const std::string& details)
 {
     return "berth::" + std::string(verb) + '(' + details + ')';
@@ -51,7 +74,7 @@ allocator& allocator::instance()
 }
 
 allocator::allocator()
-    : default_range_(ephemeral_range()),
+    : ephemeral_range_(ephemeral_range()),
       any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
                                : asio::ip::address(asio::ip::address_v4::any()))
 {}
@@ -112,9 +135,8 @@ void allocator::run_once(std::span<request* const> batch)
     std::array<port_backend*, max_batch> chosen = {};
     for (std::size_t i = 0; i < batch.size(); ++i) {
         request& asked = *batch[i];
-        if (asked.range && !asked.range->valid())
-            asked.ec = error::invalid_range;
-        else
+        asked.ec = check(asked);
+        if (!asked.ec)
             chosen[i] = backends_.choose(asked.which, asked.ec);
     }
 
@@ -187,25 +209,25 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
 allocation allocator::prepare(const request& asked)
 {
     return {.what = asked.what,
-            .address = asked.address.value_or(any_address_),
+            .address = asked.addresses.empty() ? any_address_ : *asked.addresses.begin(),
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,
-            .hunt = hunt(asked.range)};
+            .hunt = hunt(asked.ports)};
 }
 
-port_hunt allocator::hunt(const std::optional<port_range>& range)
+port_hunt allocator::hunt(const std::optional<port_set>& ports)
 {
-    if (!range && system_chooses_ports)
+    if (!ports && system_chooses_ports)
         return {};
-    return port_hunt(candidates(range.value_or(default_range_)));
+    return port_hunt(candidates(ports.value_or(ephemeral_range_)));
 }
 
-std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
+std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports)
 {
     const std::lock_guard lock(mutex_);
     const auto found = std::ranges::find_if(
-        candidates_, [range](const auto& set) { return set->range() == range; });
+        candidates_, [&ports](const auto& set) { return set->ports() == ports; });
     if (found != candidates_.end()) {
         std::rotate(candidates_.begin(), found, found + 1);
         return candidates_.front();
@@ -214,9 +236,9 @@ std::shared_ptr<candidate_ports> allocator::candidates(port_range range)
         candidates_.pop_back();
     std::random_device seed;
     candidates_.insert(candidates_.begin(),
-                       std::make_shared<candidate_ports>(range, reserved_ports(),
+                       std::make_shared<candidate_ports>(ports, reserved_ports(),
                                                          std::minstd_rand(seed()),
-                                                         default_range_.first));
+                                                         ephemeral_range_.first));
     return candidates_.front();
 }
 
@@ -278,9 +300,11 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
     if (ec == error::backend_unavailable) {
         details = allocator::instance().backends().why_unavailable(asked.which);
     } else {
-        details = asked.address ? asked.address->to_string() : "every address";
+        details = asked.addresses.empty() ? "every address" : "";
+        for (const asio::ip::address& address : asked.addresses)
+            details += (details.empty() ? "" : " ") + address.to_string();
         details +=
-            ", ports " + to_string(asked.range.value_or(port_range::system_ephemeral()));
+            ", ports " + to_string(asked.ports.value_or(port_range::system_ephemeral()));
         if (asked.which != backend::automatic)
             details += ", back end " + std::string(to_string(asked.which));
     }

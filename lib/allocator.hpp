@@ -50,12 +50,12 @@ private:
     void run_once(std::span<request* const> batch);
     [[nodiscard]] bool close_all_dropped(std::uint64_t closed_before) noexcept;
     [[nodiscard]] allocation prepare(const request& asked);
-    [[nodiscard]] port_hunt hunt(const std::optional<port_range>& range);
-    [[nodiscard]] std::shared_ptr<candidate_ports> candidates(port_range range);
+    [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports);
+    [[nodiscard]] std::shared_ptr<candidate_ports> candidates(const port_set& ports);
     void run_on(port_backend& through, std::span<request* const> batch);
 
     backend_choice backends_;
-    const port_range default_range_;
+    const port_range ephemeral_range_;
     const asio::ip::address any_address_;
 
     std::atomic<std::uint64_t> drops_closed_ =

@@ -11,26 +11,30 @@ namespace {
 // in time what others gave back, seldom enough to cost nothing.
 constexpr std::uint32_t busy_probe_interval = 64;
 
-std::vector<std::uint16_t> eligible(port_range range,
+std::vector<std::uint16_t> eligible(const port_set& ports,
                                     std::span<const port_range> reserved, bool odd)
 {
-    std::vector<std::uint16_t> ports;
-    for (std::uint32_t port = range.first; port <= range.last; ++port) {
-        const auto number = static_cast<std::uint16_t>(port);
-        const bool is_reserved = std::ranges::any_of(
-            reserved, [number](port_range r) { return r.contains(number); });
-        if (!is_reserved && (number % 2 != 0) == odd)
-            ports.push_back(number);
+    std::vector<std::uint16_t> found;
+    for (const port_range range : ports.ranges()) {
+        for (std::uint32_t port = range.first; port <= range.last; ++port) {
+            const auto number = static_cast<std::uint16_t>(port);
+            const bool is_reserved = std::ranges::any_of(
+                reserved, [number](port_range r) { return r.contains(number); });
+            if (!is_reserved && (number % 2 != 0) == odd)
+                found.push_back(number);
+        }
     }
-    return ports;
+    return found;
 }
 
 } // namespace
 
-candidate_ports::candidate_ports(port_range range, std::span<const port_range> reserved,
+candidate_ports::candidate_ports(const port_set& ports,
+                                 std::span<const port_range> reserved,
                                  std::minstd_rand random, std::uint16_t ephemeral)
-    : range_(range), fresh_(range.size()), busy_(fresh_ + 1), links_(range.size() + 2U),
-      is_fresh_(range.size())
+    : ports_(ports), range_{ports.ranges().front().first, ports.ranges().back().last},
+      fresh_(range_.size()), busy_(fresh_ + 1), links_(range_.size() + 2U),
+      is_fresh_(range_.size())
 {
     for (index at = 0; at < links_.size(); ++at)
         links_[at] = {at, at};
@@ -40,11 +44,11 @@ candidate_ports::candidate_ports(port_range range, std::span<const port_range> r
     // less with clients.
     const bool client_is_odd = ephemeral % 2 != 0;
     for (const bool odd : {!client_is_odd, client_is_odd}) {
-        std::vector<std::uint16_t> ports = eligible(range, reserved, odd);
-        std::ranges::shuffle(ports, random);
-        for (const std::uint16_t port : ports) {
-            append(fresh_, index(port - range.first));
-            set_fresh(index(port - range.first), true);
+        std::vector<std::uint16_t> found = eligible(ports, reserved, odd);
+        std::ranges::shuffle(found, random);
+        for (const std::uint16_t port : found) {
+            append(fresh_, index(port - range_.first));
+            set_fresh(index(port - range_.first), true);
         }
     }
 }

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <berth/port_range.hpp>
+#include <berth/port_set.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace berth::detail {
 
-/// The ports of a range in the order in which they are tried: a hint, never a promise, for only
+/// The ports of a set in the order in which they are tried: a hint, never a promise, for only
 /// the kernel knows what is free.
 ///
 /// Two queues. *Fresh* ports are believed free; the one that came back last is tried last, so
@@ -24,13 +24,16 @@ namespace berth::detail {
 /// Threads: any.
 class candidate_ports {
 public:
-    /// `ephemeral` is the first port of the system's ephemeral range.
-    candidate_ports(port_range range, std::span<const port_range> reserved,
+    /// `ports` holds one at least. `ephemeral` is the first port of the system's ephemeral range.
+    candidate_ports(const port_set& ports, std::span<const port_range> reserved,
                     std::minstd_rand random, std::uint16_t ephemeral = 0);
 
     candidate_ports(const candidate_ports&) = delete;
     candidate_ports& operator=(const candidate_ports&) = delete;
 
+    [[nodiscard]] const port_set& ports() const noexcept { return ports_; }
+
+    /// From the lowest port to the highest.
     [[nodiscard]] port_range range() const noexcept { return range_; }
 
     /// The next port to try that is not marked in `tried`, by its offset in the range; an empty
@@ -58,6 +61,7 @@ private:
     [[nodiscard]] std::uint16_t take_from(index ring,
                                           const std::vector<bool>& tried) noexcept;
 
+    const port_set ports_;
     const port_range range_;
     const index fresh_;
     const index busy_;

@@ -34,6 +34,17 @@ public:
             return "the back end asked for is not available";
         case error::lease_empty:
             return "the lease holds no port in this process";
+        case error::too_many_ranges:
+            return "a set of ports holds at most 16 separate ranges";
+        case error::no_ports:
+            return "the options leave no port to choose from: widen `ports`";
+        case error::invalid_preferred:
+            return "the option `preferred` is 0: a port from 1 to 65535 is wanted";
+        case error::invalid_transports:
+            return "the option `transports` names none: tcp, udp or both is wanted";
+        case error::invalid_families:
+            return "the option `families` names none, or leaves out the family of one of "
+                   "`addresses`: v4, v6 or both is wanted";
         }
         return "unknown error " + std::to_string(value);
     }
@@ -47,6 +58,11 @@ public:
         case error::invalid_range:
         case error::reuse_address_set:
         case error::reuse_port_set:
+        case error::too_many_ranges:
+        case error::no_ports:
+        case error::invalid_preferred:
+        case error::invalid_transports:
+        case error::invalid_families:
             return std::errc::invalid_argument;
         case error::backend_unavailable:
             return std::errc::not_supported;

@@ -3,6 +3,7 @@
 
 // Ports that nobody else can take, for asynchronous tests and test servers.
 
+#include <berth/address_list.hpp>
 #include <berth/backend.hpp>
 #include <berth/bind_ephemeral.hpp>
 #include <berth/error.hpp>
@@ -10,4 +11,6 @@
 #include <berth/options.hpp>
 #include <berth/port_lease.hpp>
 #include <berth/port_range.hpp>
+#include <berth/port_set.hpp>
 #include <berth/protocol_info.hpp>
+#include <berth/source_location.hpp>

@@ -61,7 +61,8 @@ struct bound_answer {
     {
         ec = answered.ec;
         if (!ec)
-            adopt(object, answered.address->is_v6() ? Protocol::v6() : Protocol::v4(),
+            adopt(object,
+                  answered.addresses.begin()->is_v6() ? Protocol::v6() : Protocol::v4(),
                   std::move(answered.socket), ec);
         return object;
     }

@@ -38,6 +38,24 @@ enum class error {
     /// The lease holds nothing in this process: it was moved from, released, or copied by fork.
     /// Equal to `std::errc::bad_file_descriptor`.
     lease_empty,
+
+    /// A `port_set` of more than `port_set::max_ranges` separate ranges.
+    /// Equal to `std::errc::invalid_argument`.
+    too_many_ranges,
+
+    /// The options leave no port to choose from: `ports` is empty, or holds none but what
+    /// `browser_safe` or the system leaves out. Equal to `std::errc::invalid_argument`.
+    no_ports,
+
+    /// The option `preferred` is 0. Equal to `std::errc::invalid_argument`.
+    invalid_preferred,
+
+    /// The option `transports` names none. Equal to `std::errc::invalid_argument`.
+    invalid_transports,
+
+    /// The option `families` names none, or leaves out that of one of `addresses`.
+    /// Equal to `std::errc::invalid_argument`.
+    invalid_families,
 };
 
 /// The category of `berth::error`. Threads: any.

@@ -15,7 +15,7 @@ namespace berth {
 ///
 /// Example:
 /// @code
-/// auto lease = berth::find_unused_port({.range = berth::port_range{40000, 40999}});
+/// auto lease = berth::find_unused_port({.ports = berth::port_range{40000, 40999}});
 /// @endcode
 struct port_range {
     std::uint16_t first; ///< The lowest port.

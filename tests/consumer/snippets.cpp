@@ -34,7 +34,7 @@ asio::awaitable<void> forms(asio::io_context& context, berth::port_lease& held)
 
     // In a coroutine. The options are aggregates.
     berth::port_lease other =
-        co_await berth::co_find_unused_port({.range = berth::port_range{20000, 29999}});
+        co_await berth::co_find_unused_port({.ports = berth::port_range{20000, 29999}});
     // []
     start_server(one.port());
     start_server(other.port());

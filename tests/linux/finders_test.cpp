@@ -83,12 +83,12 @@ private:
 
     [[nodiscard]] berth::find_options find_options() const
     {
-        return {.range = asked_.range, .backend = asked_.which};
+        return {.ports = asked_.range, .backend = asked_.which};
     }
 
     [[nodiscard]] berth::bind_options bind_options() const
     {
-        return {.range = asked_.range, .backend = asked_.which};
+        return {.ports = asked_.range, .backend = asked_.which};
     }
 
     void keep(const std::error_code& ec, held what)
@@ -214,14 +214,14 @@ void expect_exhausted(const wish& asked)
 {
     std::error_code ec;
     const port_lease lease =
-        berth::find_unused_port({.range = asked.range, .backend = asked.which}, ec);
+        berth::find_unused_port({.ports = asked.range, .backend = asked.which}, ec);
     expect(ec == berth::error::ports_exhausted, "no lease is left");
     expect(ec == std::errc::address_in_use, "which is as EADDRINUSE");
     expect(!lease.valid(), "an empty lease");
 
     asio::io_context context;
     const auto acceptor = berth::bind_ephemeral(
-        context.get_executor(), {.range = asked.range, .backend = asked.which}, ec);
+        context.get_executor(), {.ports = asked.range, .backend = asked.which}, ec);
     expect(ec == berth::error::ports_exhausted, "no port is left to bind");
     expect(!acceptor.is_open(), "no acceptor");
 }
@@ -282,7 +282,7 @@ TEST_CASE("where there are just enough ports everybody finds one, and one more n
         all.leave();
         elsewhere([&] {
             const port_lease lease =
-                berth::find_unused_port({.range = asked.range, .backend = asked.which});
+                berth::find_unused_port({.ports = asked.range, .backend = asked.which});
             expect(just_enough.contains(lease.port()), "what was given back is found");
         });
     }));
@@ -312,7 +312,7 @@ TEST_CASE("reserved ports are found by nobody", "[linux][finders]")
             std::error_code ec;
             while (!ec && leases.size() < 20) {
                 leases.push_back(berth::find_unused_port(
-                    {.range = asked.range, .backend = which}, ec));
+                    {.ports = asked.range, .backend = which}, ec));
                 if (!ec)
                     found.insert(leases.back().port());
             }
@@ -325,7 +325,7 @@ TEST_CASE("reserved ports are found by nobody", "[linux][finders]")
             while (!ec && acceptors.size() < 20) {
                 acceptors.push_back(
                     berth::bind_ephemeral(context.get_executor(),
-                                          {.range = asked.range, .backend = which}, ec));
+                                          {.ports = asked.range, .backend = which}, ec));
                 if (!ec)
                     found.insert(acceptors.back().local_endpoint().port());
             }

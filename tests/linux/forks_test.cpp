@@ -249,7 +249,7 @@ TEST_CASE("the ports of a killed process become free, even where a child of it l
                     port_lease own;
                     if (child_uses_berth)
                         own = berth::find_unused_port(
-                            {.range = port_range{45000, 45010}, .backend = which});
+                            {.ports = port_range{45000, 45010}, .backend = which});
                     to_holder.say("here");
                     orphan_may_end.wait();
                 });

@@ -444,10 +444,10 @@ TEST_CASE("no error leaves a descriptor or a port behind", "[linux][limits]")
             std::error_code ec;
             for (int i = 0; i < 100; ++i) {
                 const port_lease lease = berth::find_unused_port(
-                    {.address = at, .range = range, .backend = which}, ec);
+                    {.addresses = at, .ports = range, .backend = which}, ec);
                 expect(ec == wanted && !lease, what + "a lease: " + name(ec));
                 const auto acceptor = berth::bind_ephemeral(
-                    ex, {.address = at, .range = range, .backend = which}, ec);
+                    ex, {.address = at, .ports = range, .backend = which}, ec);
                 expect(ec == wanted && !acceptor.is_open(),
                        what + "an acceptor: " + name(ec));
                 tcp::socket own(ex, at.is_v6() ? tcp::v6() : tcp::v4());
@@ -494,7 +494,7 @@ TEST_CASE("a request that cannot be prepared keeps no lease that was dropped bef
                 // What a new range needs to know of the system cannot be read.
                 const full_table none(0);
                 (void)berth::find_unused_port(
-                    {.range = port_range{50000, 50009}, .backend = which}, ec);
+                    {.ports = port_range{50000, 50009}, .backend = which}, ec);
             });
         context.run();
         expect(ec == std::errc::too_many_files_open, "the request: " + name(ec));
@@ -550,10 +550,10 @@ TEST_CASE("privileged ports are EACCES for an ordinary user, and nothing is leak
         std::error_code ec;
         for (int i = 0; i < 100; ++i) {
             const port_lease lease =
-                berth::find_unused_port({.range = privileged, .backend = which}, ec);
+                berth::find_unused_port({.ports = privileged, .backend = which}, ec);
             expect(ec == std::errc::permission_denied && !lease, "a lease: " + name(ec));
             const auto acceptor = berth::bind_ephemeral(
-                context.get_executor(), {.range = privileged, .backend = which}, ec);
+                context.get_executor(), {.ports = privileged, .backend = which}, ec);
             expect(ec == std::errc::permission_denied && !acceptor.is_open(),
                    "an acceptor: " + name(ec));
         }
@@ -574,13 +574,13 @@ TEST_CASE("of a range that is partly privileged an ordinary user is given the re
             std::set<std::uint16_t> ports;
             for (int i = 1024; i <= 1030; ++i) {
                 leases.push_back(
-                    berth::find_unused_port({.range = partly, .backend = which}));
+                    berth::find_unused_port({.ports = partly, .backend = which}));
                 ports.insert(leases.back().port());
             }
             expect_equal(ports.size(), std::size_t{7}, "ports");
             expect(*ports.begin() == 1024 && *ports.rbegin() == 1030, "the right ones");
             std::error_code ec;
-            (void)berth::find_unused_port({.range = partly, .backend = which}, ec);
+            (void)berth::find_unused_port({.ports = partly, .backend = which}, ec);
             expect(ec == berth::error::ports_exhausted, "one more: " + name(ec));
         }
     }));

@@ -32,7 +32,7 @@ namespace {
 /// Where a lease is held, and which addresses of the host that covers.
 struct place {
     std::string name;
-    std::optional<asio::ip::address> held;
+    berth::address_list held;
     std::vector<std::string> covered;
 };
 
@@ -46,7 +46,7 @@ std::vector<place> every_place()
         return addresses;
     };
     std::vector<place> all = {
-        {"every address", std::nullopt, here},
+        {"every address", {}, here},
         {"127.0.0.1", address_v4::loopback(), that_exist({"127.0.0.1", "0.0.0.0", "::"})},
     };
     if (!that_exist({"::1"}).empty())
@@ -59,7 +59,7 @@ std::vector<place> every_place()
 port_lease lease_at(const place& where, lease_mode mode, berth::backend which)
 {
     return berth::find_unused_port(
-        {.address = where.held, .mode = mode, .backend = which});
+        {.addresses = where.held, .mode = mode, .backend = which});
 }
 
 /// What a server sets that an open lease lets in.
@@ -212,11 +212,11 @@ TEST_CASE("no other process is given a leased port by berth", "[linux][promise]"
             const auto at = asio::ip::make_address(address);
             std::error_code ec;
             auto other = berth::find_unused_port(
-                {.address = at, .range = only_it, .backend = which}, ec);
+                {.addresses = at, .ports = only_it, .backend = which}, ec);
             expect(ec == berth::error::ports_exhausted, "a lease on " + address);
             auto bound = berth::bind_ephemeral(
                 context.get_executor(),
-                {.address = at, .range = only_it, .backend = which}, ec);
+                {.address = at, .ports = only_it, .backend = which}, ec);
             expect(ec == berth::error::ports_exhausted, "an acceptor on " + address);
         }
     }));
@@ -481,7 +481,7 @@ TEST_CASE("a lease on one address says nothing of the others", "[linux][promise]
     BERTH_PASSES(in_quiet_network([&] {
         need(which);
         const port_lease lease =
-            berth::find_unused_port({.address = address_v4::loopback(),
+            berth::find_unused_port({.addresses = address_v4::loopback(),
                                      .mode = lease_mode::sealed,
                                      .backend = which});
         elsewhere([&] {
@@ -568,8 +568,9 @@ TEST_CASE("an acceptor made of a lease accepts, and nobody can join it",
         auto acceptor = std::move(lease).listen(context.get_executor());
         expect_equal(acceptor.local_endpoint().port(), port, "the acceptor's port");
         elsewhere([&] { expect_kept_from_all(where.covered, port); });
-        const auto ways = where.held ? std::vector{where.held->to_string()}
-                                     : ways_to(where.covered.back());
+        const auto ways = !where.held.empty()
+                              ? std::vector{where.held.begin()->to_string()}
+                              : ways_to(where.covered.back());
         for (const std::string& way : ways) {
             child client([&](channel& to) { to.say(ask(way, port)); });
             auto connection = acceptor.accept();

@@ -99,14 +99,14 @@ TEST_CASE("the coroutines throw what went wrong and what was asked for", "[os]")
     CHECK_THROWS_WITH(
         run_coroutine(context,
                       [=]() -> asio::awaitable<void> {
-                          berth::find_options options{.range = reversed,
+                          berth::find_options options{.ports = reversed,
                                                       .backend = which};
                           (void)co_await berth::co_find_unused_port(options);
                       }),
         ContainsSubstring("40001-40000") && ContainsSubstring("co_find_unused_port"));
     CHECK_THROWS_WITH(run_coroutine(context,
                                     [=]() -> asio::awaitable<void> {
-                                        berth::bind_options options{.range = reversed,
+                                        berth::bind_options options{.ports = reversed,
                                                                     .backend = which};
                                         (void)co_await berth::co_bind_ephemeral(options);
                                     }),
@@ -158,11 +158,11 @@ TEST_CASE("on an error the value is empty", "[os]")
     outcome<port_lease> lease;
     outcome<tcp::acceptor> acceptor;
     outcome<udp::socket> socket;
-    berth::async_find_unused_port(ex, {.range = reversed, .backend = which},
+    berth::async_find_unused_port(ex, {.ports = reversed, .backend = which},
                                   lease.handler());
-    berth::async_bind_ephemeral(ex, {.range = reversed, .backend = which},
+    berth::async_bind_ephemeral(ex, {.ports = reversed, .backend = which},
                                 acceptor.handler());
-    berth::async_bind_ephemeral<udp>(ex, {.range = reversed, .backend = which},
+    berth::async_bind_ephemeral<udp>(ex, {.ports = reversed, .backend = which},
                                      socket.handler());
     context.run();
     CHECK(lease.ec == berth::error::invalid_range);
@@ -182,9 +182,9 @@ TEST_CASE("a batch of good and bad requests is answered one by one", "[os]")
     for (std::size_t i = 0; i < leases.size(); ++i) {
         berth::find_options options{.backend = which};
         if (i % 4 == 1)
-            options.range = berth::port_range{2, 1};
+            options.ports = berth::port_range{2, 1};
         if (i % 4 == 2)
-            options.address = asio::ip::make_address("192.0.2.1");
+            options.addresses = asio::ip::make_address("192.0.2.1");
         berth::async_find_unused_port(ex, options, leases[i].handler());
     }
     context.run();

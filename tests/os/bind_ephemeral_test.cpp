@@ -133,10 +133,10 @@ TEST_CASE("errors of binding name what was asked for and leave nothing open", "[
     const auto blocker = berth::find_unused_port({.backend = which});
     const port_range range{blocker.port(), blocker.port()};
     CHECK(
-        !berth::bind_ephemeral<udp>(ex, {.range = port_range{9, 8}, .backend = which}, ec)
+        !berth::bind_ephemeral<udp>(ex, {.ports = port_range{9, 8}, .backend = which}, ec)
              .is_open());
     CHECK(ec == berth::error::invalid_range);
-    CHECK(!berth::bind_ephemeral(ex, {.range = range, .backend = which}, ec).is_open());
+    CHECK(!berth::bind_ephemeral(ex, {.ports = range, .backend = which}, ec).is_open());
     CHECK(is_exhausted(ec));
 }
 

@@ -112,7 +112,7 @@ TEST_CASE("a lease that is released, sealed or of a small range is free at once"
             if (drop == 1)
                 options.mode = lease_mode::sealed;
             if (drop == 2)
-                options.range =
+                options.ports =
                     berth::port_range{std::uint16_t(range.last - 999), range.last};
             auto lease = co_await berth::co_find_unused_port(options);
             const auto port = lease.port();
@@ -186,7 +186,7 @@ TEST_CASE("a port that was dropped just now is found again where it is the only 
             [&](std::error_code, port_lease lease) {
                 port = lease.port();
                 lease = {};
-                const find_options only{.range = berth::port_range{port, port},
+                const find_options only{.ports = berth::port_range{port, port},
                                         .backend = which};
                 std::error_code ec;
                 if (at_once)
@@ -211,7 +211,7 @@ TEST_CASE("the last port of a range is found again as soon as its lease was drop
     // not meet in one ring.
     const auto last = berth::port_range::system_ephemeral().last;
     const find_options options{
-        .range = berth::port_range{std::uint16_t(last - 4299), last}, .backend = which};
+        .ports = berth::port_range{std::uint16_t(last - 4299), last}, .backend = which};
     CHECK(once_in_many([&] {
         std::vector<port_lease> leases;
         std::error_code ec;

@@ -43,12 +43,12 @@ TEST_CASE("a lease on one address holds it there only", "[os]")
 {
     BERTH_EACH_BACKEND(which);
     const auto lease =
-        berth::find_unused_port({.address = address_v4::loopback(), .backend = which});
+        berth::find_unused_port({.addresses = address_v4::loopback(), .backend = which});
     CHECK(bind_plainly<tcp>(address_v4::loopback(), lease.port()) ==
           std::errc::address_in_use);
 
     const auto six =
-        berth::find_unused_port({.address = address_v6::loopback(), .backend = which});
+        berth::find_unused_port({.addresses = address_v6::loopback(), .backend = which});
     CHECK(bind_plainly<tcp>(address_v6::loopback(), six.port()) ==
           std::errc::address_in_use);
 }
@@ -101,7 +101,7 @@ TEST_CASE("a lease comes from the range that is asked for", "[os]")
     BERTH_EACH_BACKEND(which);
     const port_range range{20000, 20999};
     for (int i = 0; i < 50; ++i) {
-        const auto lease = berth::find_unused_port({.range = range, .backend = which});
+        const auto lease = berth::find_unused_port({.ports = range, .backend = which});
         CHECK(range.contains(lease.port()));
     }
 }
@@ -112,10 +112,10 @@ TEST_CASE("a range without a free port is exhausted, after each was tried once",
     const auto blocker = berth::find_unused_port({.backend = which});
     const port_range range{blocker.port(), blocker.port()};
     std::error_code ec;
-    const auto lease = berth::find_unused_port({.range = range, .backend = which}, ec);
+    const auto lease = berth::find_unused_port({.ports = range, .backend = which}, ec);
     CHECK(!lease);
     CHECK(is_exhausted(ec));
-    CHECK_THROWS_WITH(berth::find_unused_port({.range = range, .backend = which}),
+    CHECK_THROWS_WITH(berth::find_unused_port({.ports = range, .backend = which}),
                       ContainsSubstring(to_string(range)) &&
                           ContainsSubstring(std::string(to_string(which))));
 }
@@ -128,10 +128,10 @@ TEST_CASE("an exhausted range is usable again when a port comes back", "[os]")
         auto blocker = berth::find_unused_port({.backend = which});
         const port_range range{blocker.port(), blocker.port()};
         std::error_code ec;
-        auto lease = berth::find_unused_port({.range = range, .backend = which}, ec);
+        auto lease = berth::find_unused_port({.ports = range, .backend = which}, ec);
         REQUIRE(is_exhausted(ec));
         blocker.release();
-        lease = berth::find_unused_port({.range = range, .backend = which}, ec);
+        lease = berth::find_unused_port({.ports = range, .backend = which}, ec);
         seen = !ec && lease.port() == range.first;
     }
     CHECK(seen);
@@ -144,9 +144,9 @@ TEST_CASE("a range that is none is refused before a socket is opened", "[os]")
         GENERATE(port_range{0, 0}, port_range{0, 100}, port_range{200, 100});
     INFO(to_string(range));
     std::error_code ec;
-    CHECK(!berth::find_unused_port({.range = range, .backend = which}, ec));
+    CHECK(!berth::find_unused_port({.ports = range, .backend = which}, ec));
     CHECK(ec == berth::error::invalid_range);
-    CHECK_THROWS_WITH(berth::find_unused_port({.range = range, .backend = which}),
+    CHECK_THROWS_WITH(berth::find_unused_port({.ports = range, .backend = which}),
                       ContainsSubstring(to_string(range)));
 }
 
@@ -157,9 +157,9 @@ TEST_CASE("an address that the host does not have passes the system's error thro
     // 192.0.2.0/24 is for documentation (RFC 5737).
     const auto address = make_address("192.0.2.1");
     std::error_code ec;
-    CHECK(!berth::find_unused_port({.address = address, .backend = which}, ec));
+    CHECK(!berth::find_unused_port({.addresses = address, .backend = which}, ec));
     CHECK(ec == std::errc::address_not_available);
-    CHECK_THROWS_WITH(berth::find_unused_port({.address = address, .backend = which}),
+    CHECK_THROWS_WITH(berth::find_unused_port({.addresses = address, .backend = which}),
                       ContainsSubstring("192.0.2.1"));
 }
 

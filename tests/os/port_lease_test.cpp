@@ -164,7 +164,7 @@ TEST_CASE("a lease on an IPv4 address becomes an IPv4 acceptor", "[os]")
     BERTH_EACH_BACKEND(which);
     asio::io_context context;
     tcp::acceptor acceptor =
-        berth::find_unused_port({.address = address_v4::loopback(), .backend = which})
+        berth::find_unused_port({.addresses = address_v4::loopback(), .backend = which})
             .listen(context.get_executor());
     CHECK(acceptor.local_endpoint().address() == address_v4::loopback());
     CHECK(connect_through(acceptor, address_v4::loopback()).first.is_open());

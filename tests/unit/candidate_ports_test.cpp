@@ -26,7 +26,7 @@ std::vector<std::uint16_t> take_many(candidate_ports& candidates, std::size_t co
 TEST_CASE("each port is taken once before any is taken again, odd offsets first",
           "[unit]")
 {
-    candidate_ports candidates({1000, 1039}, {}, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1039}, {}, std::minstd_rand(1));
     const auto taken = take_many(candidates, 40);
     CHECK(std::set(taken.begin(), taken.end()).size() == 40);
     CHECK(std::ranges::all_of(taken, [](auto p) { return p >= 1000 && p <= 1039; }));
@@ -39,15 +39,15 @@ TEST_CASE("each port is taken once before any is taken again, odd offsets first"
 
 TEST_CASE("two processes look in different orders", "[unit]")
 {
-    candidate_ports one({1000, 1999}, {}, std::minstd_rand(1));
-    candidate_ports other({1000, 1999}, {}, std::minstd_rand(2));
+    candidate_ports one(port_range{1000, 1999}, {}, std::minstd_rand(1));
+    candidate_ports other(port_range{1000, 1999}, {}, std::minstd_rand(2));
     CHECK(take_many(one, 20) != take_many(other, 20));
 }
 
 TEST_CASE("reserved ports are never taken", "[unit]")
 {
     const std::vector<port_range> reserved = {{1002, 1003}, {1009, 2000}, {1, 1000}};
-    candidate_ports candidates({1000, 1009}, reserved, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1009}, reserved, std::minstd_rand(1));
     const auto taken = take_many(candidates, 20);
     CHECK(std::set(taken.begin(), taken.end()) ==
           std::set<std::uint16_t>{1001, 1004, 1005, 1006, 1007, 1008});
@@ -56,20 +56,20 @@ TEST_CASE("reserved ports are never taken", "[unit]")
 TEST_CASE("a range that is reserved as a whole has no candidates", "[unit]")
 {
     const std::vector<port_range> reserved = {{1, 65535}};
-    candidate_ports candidates({1000, 1009}, reserved, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1009}, reserved, std::minstd_rand(1));
     CHECK(candidates.take(none_tried) == 0);
 }
 
 TEST_CASE("the whole of the numbers is a range", "[unit]")
 {
-    candidate_ports candidates({1, 65535}, {}, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1, 65535}, {}, std::minstd_rand(1));
     const auto taken = take_many(candidates, 65535 * 64 / 63 + 1); // one in 64 again
     CHECK(std::set(taken.begin(), taken.end()).size() == 65535);
 }
 
 TEST_CASE("a port that was taken waits until nothing else is left", "[unit]")
 {
-    candidate_ports candidates({1000, 1003}, {}, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1003}, {}, std::minstd_rand(1));
     const auto taken = candidates.take(none_tried);
     const auto next = take_many(candidates, 3);
     CHECK(std::ranges::find(next, taken) == next.end());
@@ -78,7 +78,7 @@ TEST_CASE("a port that was taken waits until nothing else is left", "[unit]")
 
 TEST_CASE("a port that did not come back is looked at now and then", "[unit]")
 {
-    candidate_ports candidates({1000, 1999}, {}, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1999}, {}, std::minstd_rand(1));
     const auto kept = candidates.take(none_tried);
     int looks = 0;
     for (int i = 0; i < 256; ++i) {
@@ -93,7 +93,7 @@ TEST_CASE("a port that did not come back is looked at now and then", "[unit]")
 
 TEST_CASE("a port that comes back is taken last", "[unit]")
 {
-    candidate_ports candidates({1000, 1009}, {}, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1009}, {}, std::minstd_rand(1));
     const auto port = candidates.take(none_tried);
     candidates.give_back(port);
     const auto taken = take_many(candidates, 10);
@@ -104,14 +104,14 @@ TEST_CASE("a port that comes back is taken last", "[unit]")
 TEST_CASE("a reserved port does not become a candidate by coming back", "[unit]")
 {
     const std::vector<port_range> reserved = {{1000, 1000}};
-    candidate_ports candidates({1000, 1001}, reserved, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1001}, reserved, std::minstd_rand(1));
     candidates.give_back(1000);
     CHECK(take_many(candidates, 2) == std::vector<std::uint16_t>{1001, 1001});
 }
 
 TEST_CASE("what was tried is passed over, in both queues", "[unit]")
 {
-    candidate_ports candidates({1000, 1003}, {}, std::minstd_rand(1));
+    candidate_ports candidates(port_range{1000, 1003}, {}, std::minstd_rand(1));
     (void)take_many(candidates, 4);
     candidates.give_back(1000);
     candidates.give_back(1003);

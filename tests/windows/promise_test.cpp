@@ -141,7 +141,7 @@ TEST_CASE("an acceptor on one address does not come between a server and its cli
     asio::io_context context;
     std::error_code ec;
     const auto acceptor = berth::bind_ephemeral(
-        context.get_executor(), {.range = port_range{server.port(), server.port()}}, ec);
+        context.get_executor(), {.ports = port_range{server.port(), server.port()}}, ec);
     CHECK(ec == berth::error::ports_exhausted);
     CHECK(!acceptor.is_open());
 }
@@ -187,10 +187,10 @@ TEST_CASE("no handle is left open, neither on success nor on an error", "[window
     const auto use_all = [&] {
         std::error_code ec;
         (void)berth::find_unused_port().listen(ex);
-        (void)berth::find_unused_port({.range = taken}, ec);
-        (void)berth::find_unused_port({.address = asio::ip::make_address("192.0.2.1")},
+        (void)berth::find_unused_port({.ports = taken}, ec);
+        (void)berth::find_unused_port({.addresses = asio::ip::make_address("192.0.2.1")},
                                       ec);
-        (void)berth::bind_ephemeral(ex, {.range = taken}, ec);
+        (void)berth::bind_ephemeral(ex, {.ports = taken}, ec);
         (void)berth::bind_ephemeral<asio::ip::udp>(ex);
     };
     use_all();

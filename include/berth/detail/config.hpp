@@ -3,6 +3,8 @@
 
 #include <asio/detail/config.hpp>
 
+#include <version>
+
 // Each macro is always defined, as 0 or 1.
 
 #if defined(_WIN32)
@@ -16,4 +18,11 @@
 #define BERTH_HAS_CO_AWAIT 1
 #else
 #define BERTH_HAS_CO_AWAIT 0
+#endif
+
+// clang before 16 cannot say where a default argument is used.
+#if defined(__cpp_lib_source_location)
+#define BERTH_HAS_SOURCE_LOCATION 1
+#else
+#define BERTH_HAS_SOURCE_LOCATION 0
 #endif

@@ -7,6 +7,7 @@
 
 #include <asio/ip/address.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -17,25 +18,36 @@ namespace berth::detail {
 /// What the two verbs ask for.
 enum class product : std::uint8_t { lease, tcp_acceptor, udp_socket };
 
-/// One port to allocate: what the templates ask and what the library answers.
+/// What the templates ask and what the library answers.
 struct request {
     explicit request(const find_options& options) noexcept
-        : what(product::lease), address(options.address), range(options.range),
-          mode(options.mode), which(options.backend)
+        : what(product::lease), addresses(options.addresses),
+          transports(options.transports), families(options.families),
+          ports(options.ports), preferred(options.preferred),
+          browser_safe(options.browser_safe), wait(options.wait), mode(options.mode),
+          which(options.backend), where(options.where)
     {}
 
     request(product kind, const bind_options& options) noexcept
-        : what(kind), address(options.address), range(options.range),
-          listen(options.listen), backlog(options.backlog), which(options.backend)
+        : what(kind), addresses(options.address), ports(options.ports),
+          preferred(options.preferred), browser_safe(options.browser_safe),
+          wait(options.wait), listen(options.listen), backlog(options.backlog),
+          which(options.backend)
     {}
 
     product what;
-    std::optional<asio::ip::address> address; // none: every address of the host
-    std::optional<port_range> range;
+    address_list addresses; // none: every address of the host
+    berth::transports transports = berth::transports::tcp;
+    berth::families families = berth::families::both;
+    std::optional<port_set> ports;
+    std::optional<std::uint16_t> preferred;
+    bool browser_safe;
+    std::chrono::steady_clock::duration wait;
     lease_mode mode = lease_mode::open;
     bool listen = false;
     int backlog = 0;
     backend which;
+    source_location where;
 
     // The answer. Where `ec` is set the rest is empty.
     std::error_code ec;
