@@ -98,7 +98,7 @@ private:
 [[nodiscard]] port_set operator-(const port_set& one, const port_set& other) noexcept;
 [[nodiscard]] port_set operator&(const port_set& one, const port_set& other) noexcept;
 
-/// Writes "40000-40999,45000-45000".
+/// Writes "40000-40999,45000".
 [[nodiscard]] std::string to_string(const port_set& ports);
 
 } // namespace berth
