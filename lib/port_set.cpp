@@ -61,7 +61,18 @@ port_set operator-(const port_set& one, const port_set& other) noexcept
 
 port_set operator&(const port_set& one, const port_set& other) noexcept
 {
-    return one - (one - other);
+    if (one.is_faulty() || other.is_faulty())
+        return one.is_faulty() ? one : other;
+    port_set common;
+    for (const port_range left : one.ranges()) {
+        for (const port_range right : other.ranges()) {
+            const port_range shared = {std::max(left.first, right.first),
+                                       std::min(left.last, right.last)};
+            if (shared.valid())
+                common.append(shared);
+        }
+    }
+    return common;
 }
 
 bool operator==(const port_set& one, const port_set& other) noexcept

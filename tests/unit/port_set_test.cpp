@@ -141,6 +141,13 @@ TEST_CASE("an intersection is what is in both", "[unit]")
     CHECK((ports & all) == ports);
 }
 
+TEST_CASE("an intersection needs no more ranges than are in it", "[unit]")
+{
+    const port_set ports = scattered(1000, port_set::max_ranges);
+    CHECK((port_set(port_range{500, 2000}) & ports) == ports);
+    CHECK((ports & port_range{500, 2000}) == ports);
+}
+
 TEST_CASE("sets behave as those of the standard library", "[unit]")
 {
     const port_set one = port_set(port_range{1, 4}) | port_range{8, 9} |
