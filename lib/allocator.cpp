@@ -74,7 +74,7 @@ allocator& allocator::instance()
 }
 
 allocator::allocator()
-    : ephemeral_range_(ephemeral_range()),
+    : ephemeral_range_(ephemeral_range()), reserved_ports_(reserved_ports()),
       any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
                                : asio::ip::address(asio::ip::address_v4::any()))
 {}
@@ -213,21 +213,27 @@ allocation allocator::prepare(const request& asked)
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,
-            .hunt = hunt(asked.ports)};
+            .hunt = hunt(asked.ports, asked.browser_safe)};
 }
 
-port_hunt allocator::hunt(const std::optional<port_set>& ports)
+port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_safe)
 {
-    if (!ports && system_chooses_ports)
+    // The system knows nothing of browsers.
+    if (!ports && system_chooses_ports && !browser_safe)
         return {};
-    return port_hunt(candidates(ports.value_or(ephemeral_range_)));
+    auto found = candidates(ports.value_or(ephemeral_range_), browser_safe);
+    if (found->empty())
+        throw std::system_error(error::no_ports);
+    return port_hunt(std::move(found));
 }
 
-std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports)
+std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
+                                                       bool browser_safe)
 {
     const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find_if(
-        candidates_, [&ports](const auto& set) { return set->ports() == ports; });
+    const auto found = std::ranges::find_if(candidates_, [&](const auto& set) {
+        return set->browser_safe() == browser_safe && set->ports() == ports;
+    });
     if (found != candidates_.end()) {
         std::rotate(candidates_.begin(), found, found + 1);
         return candidates_.front();
@@ -236,9 +242,9 @@ std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports)
         candidates_.pop_back();
     std::random_device seed;
     candidates_.insert(candidates_.begin(),
-                       std::make_shared<candidate_ports>(ports, reserved_ports(),
-                                                         std::minstd_rand(seed()),
-                                                         ephemeral_range_.first));
+                       std::make_shared<candidate_ports>(
+                           ports, reserved_ports_, std::minstd_rand(seed()),
+                           ephemeral_range_.first, browser_safe));
     return candidates_.front();
 }
 
@@ -247,7 +253,7 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
 {
     const std::uint64_t closed_before = drops_closed_.load();
     const auto try_once = [&] {
-        port_hunt search = hunt(std::nullopt);
+        port_hunt search = hunt(std::nullopt, false);
         return bind_own(socket, address, search);
     };
     port_hunt::step step = try_once();
@@ -305,6 +311,8 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
             details += (details.empty() ? "" : " ") + address.to_string();
         details +=
             ", ports " + to_string(asked.ports.value_or(port_range::system_ephemeral()));
+        if (asked.browser_safe)
+            details += ", browser-safe";
         if (asked.which != backend::automatic)
             details += ", back end " + std::string(to_string(asked.which));
     }

@@ -50,12 +50,14 @@ private:
     void run_once(std::span<request* const> batch);
     [[nodiscard]] bool close_all_dropped(std::uint64_t closed_before) noexcept;
     [[nodiscard]] allocation prepare(const request& asked);
-    [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports);
-    [[nodiscard]] std::shared_ptr<candidate_ports> candidates(const port_set& ports);
+    [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports, bool browser_safe);
+    [[nodiscard]] std::shared_ptr<candidate_ports> candidates(const port_set& ports,
+                                                              bool browser_safe);
     void run_on(port_backend& through, std::span<request* const> batch);
 
     backend_choice backends_;
     const port_range ephemeral_range_;
+    const std::vector<port_range> reserved_ports_;
     const asio::ip::address any_address_;
 
     std::atomic<std::uint64_t> drops_closed_ =

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "candidate_ports.hpp"
 
+#include "browser_ports.hpp"
+
 #include <algorithm>
 
 namespace berth::detail {
@@ -12,15 +14,18 @@ namespace {
 constexpr std::uint32_t busy_probe_interval = 64;
 
 std::vector<std::uint16_t> eligible(const port_set& ports,
-                                    std::span<const port_range> reserved, bool odd)
+                                    std::span<const port_range> reserved,
+                                    bool browser_safe, bool odd)
 {
     std::vector<std::uint16_t> found;
     for (const port_range range : ports.ranges()) {
         for (std::uint32_t port = range.first; port <= range.last; ++port) {
             const auto number = static_cast<std::uint16_t>(port);
-            const bool is_reserved = std::ranges::any_of(
-                reserved, [number](port_range r) { return r.contains(number); });
-            if (!is_reserved && (number % 2 != 0) == odd)
+            const bool left_out =
+                std::ranges::any_of(
+                    reserved, [number](port_range r) { return r.contains(number); }) ||
+                (browser_safe && blocked_by_browsers(number));
+            if (!left_out && (number % 2 != 0) == odd)
                 found.push_back(number);
         }
     }
@@ -31,8 +36,10 @@ std::vector<std::uint16_t> eligible(const port_set& ports,
 
 candidate_ports::candidate_ports(const port_set& ports,
                                  std::span<const port_range> reserved,
-                                 std::minstd_rand random, std::uint16_t ephemeral)
-    : ports_(ports), range_{ports.ranges().front().first, ports.ranges().back().last},
+                                 std::minstd_rand random, std::uint16_t ephemeral,
+                                 bool browser_safe)
+    : ports_(ports), browser_safe_(browser_safe), range_{ports.ranges().front().first,
+                                                         ports.ranges().back().last},
       fresh_(range_.size()), busy_(fresh_ + 1), links_(range_.size() + 2U),
       is_fresh_(range_.size())
 {
@@ -44,13 +51,14 @@ candidate_ports::candidate_ports(const port_set& ports,
     // less with clients.
     const bool client_is_odd = ephemeral % 2 != 0;
     for (const bool odd : {!client_is_odd, client_is_odd}) {
-        std::vector<std::uint16_t> found = eligible(ports, reserved, odd);
+        std::vector<std::uint16_t> found = eligible(ports, reserved, browser_safe, odd);
         std::ranges::shuffle(found, random);
         for (const std::uint16_t port : found) {
             append(fresh_, index(port - range_.first));
             set_fresh(index(port - range_.first), true);
         }
     }
+    empty_ = fresh() == 0;
 }
 
 std::uint16_t candidate_ports::take(const std::vector<bool>& tried) noexcept
@@ -82,7 +90,7 @@ void candidate_ports::give_back(std::uint16_t port) noexcept
     const std::lock_guard lock(mutex_);
     const auto at = index(port - range_.first);
     if (links_[at].next == at)
-        return; // reserved, no candidate
+        return; // no candidate
     unlink(at);
     append(fresh_, at);
     set_fresh(at, true);

@@ -25,13 +25,19 @@ namespace berth::detail {
 class candidate_ports {
 public:
     /// `ports` holds one at least. `ephemeral` is the first port of the system's ephemeral range.
+    /// `browser_safe` leaves out what browsers block.
     candidate_ports(const port_set& ports, std::span<const port_range> reserved,
-                    std::minstd_rand random, std::uint16_t ephemeral = 0);
+                    std::minstd_rand random, std::uint16_t ephemeral = 0,
+                    bool browser_safe = false);
 
     candidate_ports(const candidate_ports&) = delete;
     candidate_ports& operator=(const candidate_ports&) = delete;
 
     [[nodiscard]] const port_set& ports() const noexcept { return ports_; }
+    [[nodiscard]] bool browser_safe() const noexcept { return browser_safe_; }
+
+    /// Whether nothing is left of the ports.
+    [[nodiscard]] bool empty() const noexcept { return empty_; }
 
     /// From the lowest port to the highest.
     [[nodiscard]] port_range range() const noexcept { return range_; }
@@ -62,9 +68,11 @@ private:
                                           const std::vector<bool>& tried) noexcept;
 
     const port_set ports_;
+    const bool browser_safe_;
     const port_range range_;
     const index fresh_;
     const index busy_;
+    bool empty_ = true;
     std::mutex mutex_;
     std::vector<link> links_;
     std::vector<bool> is_fresh_; // by offset

@@ -8,9 +8,7 @@ namespace berth::detail {
 port_hunt::step port_hunt::start()
 {
     taken_ = candidates_->take(tried_);
-    // No candidate at all: the whole range is reserved.
-    return {taken_,
-            taken_ == 0 ? make_error_code(error::ports_exhausted) : std::error_code()};
+    return {taken_, taken_ == 0 ? make_error_code(error::no_ports) : std::error_code()};
 }
 
 port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)

@@ -24,7 +24,9 @@ USERS = ('examples', 'bench')
 RULES = [
     ('include/berth/*.hpp', PUBLIC),
     ('include/berth/detail/*.hpp', PUBLIC),
-    ('lib/candidate_ports.*', [STANDARD, r'"candidate_ports\.hpp"', r'<berth/port_(range|set)\.hpp>']),
+    ('lib/browser_ports.*', [STANDARD, r'"browser_ports\.hpp"']),
+    ('lib/candidate_ports.*', [STANDARD, r'"(browser|candidate)_ports\.hpp"',
+                               r'<berth/port_(range|set)\.hpp>']),
     ('lib/port_hunt.*', [STANDARD, r'"(candidate_ports|port_hunt)\.hpp"',
                          r'<berth/(error|port_range|port_set)\.hpp>']),
     ('lib/*.*pp', LIB),

@@ -343,7 +343,16 @@ TEST_CASE("where the whole range is reserved there is nothing to find",
         need(which);
         elsewhere([&] {
             write_network_setting("ip_local_reserved_ports", "40000-50000");
-            expect_exhausted({.which = which});
+            std::error_code ec;
+            expect(!berth::find_unused_port({.backend = which}, ec), "no lease");
+            expect(ec == berth::error::no_ports, "no port for a lease: " + ec.message());
+            asio::io_context context;
+            const auto ex = context.get_executor();
+            (void)berth::bind_ephemeral(ex, {.backend = which}, ec);
+            expect(ec == berth::error::no_ports, "none for a socket: " + ec.message());
+            tcp::socket own(context, tcp::v4());
+            (void)berth::bind_ephemeral(own, asio::ip::address_v4::loopback(), ec);
+            expect(ec == berth::error::no_ports, "none for one's own: " + ec.message());
         });
     }));
 }

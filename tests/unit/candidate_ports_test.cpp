@@ -57,7 +57,30 @@ TEST_CASE("a range that is reserved as a whole has no candidates", "[unit]")
 {
     const std::vector<port_range> reserved = {{1, 65535}};
     candidate_ports candidates(port_range{1000, 1009}, reserved, std::minstd_rand(1));
+    CHECK(candidates.empty());
     CHECK(candidates.take(none_tried) == 0);
+}
+
+TEST_CASE("what browsers block is left out where that is asked for", "[unit]")
+{
+    const port_range some = {6664, 6670};
+    candidate_ports all(some, {}, std::minstd_rand(1), 0, false);
+    CHECK(!all.browser_safe());
+    CHECK(!all.empty());
+    CHECK(all.fresh() == 7);
+    candidate_ports safe(some, {}, std::minstd_rand(1), 0, true);
+    CHECK(safe.browser_safe());
+    CHECK(!safe.empty());
+    auto taken = take_many(safe, 2);
+    std::ranges::sort(taken);
+    CHECK(taken == std::vector<std::uint16_t>{6664, 6670});
+    safe.give_back(6666);
+    CHECK(safe.fresh() == 0);
+
+    CHECK(candidate_ports(port_range{6665, 6669}, {}, std::minstd_rand(1), 0, true)
+              .empty());
+    const std::vector<port_range> reserved = {{6664, 6664}, {6670, 6670}};
+    CHECK(candidate_ports(some, reserved, std::minstd_rand(1), 0, true).empty());
 }
 
 TEST_CASE("the whole of the numbers is a range", "[unit]")
