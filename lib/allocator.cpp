@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "allocator.hpp"
 
+#include "browser_ports.hpp"
 #include "system.hpp"
 
 #include <berth/error.hpp>
@@ -213,18 +214,24 @@ allocation allocator::prepare(const request& asked)
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,
-            .hunt = hunt(asked.ports, asked.browser_safe)};
+            .hunt = hunt(asked.ports, asked.browser_safe, asked.preferred.value_or(0))};
 }
 
-port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_safe)
+port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_safe,
+                          std::uint16_t preferred)
 {
+    if (browser_safe && blocked_by_browsers(preferred))
+        preferred = 0;
+    // A lease that was dropped just now may still hold the very port.
+    if (preferred != 0)
+        (void)close_all_dropped(0);
     // The system knows nothing of browsers.
     if (!ports && system_chooses_ports && !browser_safe)
-        return {};
+        return port_hunt(nullptr, preferred);
     auto found = candidates(ports.value_or(ephemeral_range_), browser_safe);
     if (found->empty())
         throw std::system_error(error::no_ports);
-    return port_hunt(std::move(found));
+    return port_hunt(std::move(found), preferred);
 }
 
 std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
@@ -253,7 +260,7 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
 {
     const std::uint64_t closed_before = drops_closed_.load();
     const auto try_once = [&] {
-        port_hunt search = hunt(std::nullopt, false);
+        port_hunt search = hunt(std::nullopt);
         return bind_own(socket, address, search);
     };
     port_hunt::step step = try_once();
@@ -311,6 +318,8 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
             details += (details.empty() ? "" : " ") + address.to_string();
         details +=
             ", ports " + to_string(asked.ports.value_or(port_range::system_ephemeral()));
+        if (asked.preferred)
+            details += ", preferred " + std::to_string(*asked.preferred);
         if (asked.browser_safe)
             details += ", browser-safe";
         if (asked.which != backend::automatic)

@@ -50,7 +50,8 @@ private:
     void run_once(std::span<request* const> batch);
     [[nodiscard]] bool close_all_dropped(std::uint64_t closed_before) noexcept;
     [[nodiscard]] allocation prepare(const request& asked);
-    [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports, bool browser_safe);
+    [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports,
+                                 bool browser_safe = false, std::uint16_t preferred = 0);
     [[nodiscard]] std::shared_ptr<candidate_ports> candidates(const port_set& ports,
                                                               bool browser_safe);
     void run_on(port_backend& through, std::span<request* const> batch);

@@ -70,6 +70,18 @@ std::uint16_t candidate_ports::take(const std::vector<bool>& tried) noexcept
     return take_from(busy_first ? fresh_ : busy_, tried);
 }
 
+bool candidate_ports::take_port(std::uint16_t port) noexcept
+{
+    const std::lock_guard lock(mutex_);
+    if (!range_.contains(port))
+        return false;
+    const auto at = index(port - range_.first);
+    if (links_[at].next == at)
+        return false;
+    make_busy(at);
+    return true;
+}
+
 void candidate_ports::unlink(index at) noexcept
 {
     const link was = links_[at];
@@ -107,15 +119,20 @@ void candidate_ports::set_fresh(index at, bool is_fresh) noexcept
         --fresh_count_;
 }
 
+void candidate_ports::make_busy(index at) noexcept
+{
+    unlink(at);
+    append(busy_, at);
+    set_fresh(at, false);
+}
+
 std::uint16_t candidate_ports::take_from(index ring,
                                          const std::vector<bool>& tried) noexcept
 {
     for (index at = links_[ring].next; at != ring; at = links_[at].next) {
         if (!tried.empty() && tried[at])
             continue;
-        unlink(at);
-        append(busy_, at);
-        set_fresh(at, false);
+        make_busy(at);
         return static_cast<std::uint16_t>(range_.first + at);
     }
     return 0;

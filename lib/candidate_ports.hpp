@@ -46,6 +46,9 @@ public:
     /// `tried` marks none. 0 when all are marked.
     [[nodiscard]] std::uint16_t take(const std::vector<bool>& tried) noexcept;
 
+    /// Takes this port, where it is a candidate.
+    [[nodiscard]] bool take_port(std::uint16_t port) noexcept;
+
     /// The port came back, or went where its return cannot be seen.
     void give_back(std::uint16_t port) noexcept;
 
@@ -64,6 +67,7 @@ private:
     void unlink(index at) noexcept;
     void append(index ring, index at) noexcept;
     void set_fresh(index at, bool is_fresh) noexcept;
+    void make_busy(index at) noexcept;
     [[nodiscard]] std::uint16_t take_from(index ring,
                                           const std::vector<bool>& tried) noexcept;
 

@@ -7,8 +7,11 @@ namespace berth::detail {
 
 port_hunt::step port_hunt::start()
 {
-    taken_ = candidates_->take(tried_);
-    return {taken_, taken_ == 0 ? make_error_code(error::no_ports) : std::error_code()};
+    if (preferred_ == 0)
+        return next(error::no_ports);
+    if (candidates_ != nullptr && candidates_->take_port(preferred_))
+        taken_ = preferred_;
+    return {preferred_, {}};
 }
 
 port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
@@ -18,15 +21,21 @@ port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
         return {0, ec};
 
     all_denied_ = all_denied_ && denied;
-    const port_range range = candidates_->range();
-    if (tried_.empty())
-        tried_.resize(range.size());
-    tried_[port - range.first] = true;
+    if (candidates_ != nullptr && candidates_->range().contains(port)) {
+        const port_range range = candidates_->range();
+        if (tried_.empty())
+            tried_.resize(range.size());
+        tried_[port - range.first] = true;
+    }
+    return next(all_denied_ ? ec : make_error_code(error::ports_exhausted));
+}
 
+port_hunt::step port_hunt::next(std::error_code otherwise)
+{
+    if (candidates_ == nullptr)
+        return {};
     taken_ = candidates_->take(tried_);
-    if (taken_ != 0)
-        return {taken_, {}};
-    return {0, all_denied_ ? ec : make_error_code(error::ports_exhausted)};
+    return {taken_, taken_ == 0 ? otherwise : std::error_code()};
 }
 
 } // namespace berth::detail

@@ -11,7 +11,8 @@
 
 namespace berth::detail {
 
-/// The search for one port, without I/O: result of the last try in, what to do next out.
+/// The search for one port, without I/O: result of the last try in, what to do next out. A
+/// preferred port is tried before the candidates, of which it may be one.
 ///
 /// A port that is refused (EADDRINUSE, EACCES) leads to the next one; any other error ends the
 /// search and is passed on. When each candidate was refused once the search has failed: with
@@ -21,17 +22,17 @@ namespace berth::detail {
 /// himself.
 class port_hunt {
 public:
-    /// What to do next: try `port`, or, where it is 0, give up with `ec`.
+    /// What to do next: try `port`, or, where it is 0, give up with `ec`, or without an error leave
+    /// the choice to the system, by bind() to port 0.
     struct step {
         std::uint16_t port = 0;
         std::error_code ec;
     };
 
-    /// No candidates: the choice is the system's, by bind() to port 0.
-    port_hunt() noexcept = default;
-
-    explicit port_hunt(std::shared_ptr<candidate_ports> candidates) noexcept
-        : candidates_(std::move(candidates))
+    /// Without candidates the choice is the system's; 0 prefers no port.
+    explicit port_hunt(std::shared_ptr<candidate_ports> candidates,
+                       std::uint16_t preferred = 0) noexcept
+        : candidates_(std::move(candidates)), preferred_(preferred)
     {}
 
     port_hunt(port_hunt&&) noexcept = default;
@@ -45,8 +46,6 @@ public:
             candidates_->give_back(taken_);
     }
 
-    [[nodiscard]] bool has_candidates() const noexcept { return candidates_ != nullptr; }
-
     /// The first port to try.
     [[nodiscard]] step start();
 
@@ -54,7 +53,7 @@ public:
     [[nodiscard]] step refused(std::uint16_t port, std::error_code ec);
 
     /// Tries port after port, by `try_port(port) -> std::error_code`, until one is granted, which
-    /// the step then names, or until it gives up.
+    /// the step then names, or until there is none to try.
     template <class Try>
     [[nodiscard]] step search(Try&& try_port)
     {
@@ -78,8 +77,11 @@ public:
     }
 
 private:
+    [[nodiscard]] step next(std::error_code otherwise);
+
     std::shared_ptr<candidate_ports> candidates_;
-    std::uint16_t taken_ = 0; // the port that is tried now
+    std::uint16_t preferred_;
+    std::uint16_t taken_ = 0; // the port that is tried now, where it is a candidate
     std::vector<bool> tried_; // empty until the first refusal
     bool all_denied_ = true;  // EACCES was the only reason so far
 };

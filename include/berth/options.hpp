@@ -31,7 +31,7 @@ struct bind_options {
     /// first use.
     std::optional<port_set> ports = std::nullopt;
 
-    /// A port to try first, in `ports` or not.
+    /// A port to try first, in `ports` or not; unless `browser_safe` leaves it out.
     std::optional<std::uint16_t> preferred = std::nullopt;
 
     /// Leaves out the ports to which browsers refuse to connect
@@ -89,7 +89,7 @@ struct find_options {
     /// first use.
     std::optional<port_set> ports = std::nullopt;
 
-    /// A port to try first, in `ports` or not.
+    /// A port to try first, in `ports` or not; unless `browser_safe` leaves it out.
     std::optional<std::uint16_t> preferred = std::nullopt;
 
     /// Leaves out the ports to which browsers refuse to connect

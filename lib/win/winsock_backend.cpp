@@ -58,19 +58,19 @@ std::error_code probe(const asio::ip::address& address, product what,
 
 std::error_code bind_exclusive(native_socket socket, allocation& one)
 {
-    if (!one.hunt.has_candidates()) {
-        std::error_code ec;
-        one.port = bind_anywhere(socket, one.address, ec);
-        return ec;
-    }
     const bool everywhere = one.address.is_unspecified();
     const auto step = one.hunt.search([&](std::uint16_t port) {
         const auto taken =
             everywhere ? std::error_code() : probe(one.address, one.what, port);
         return taken ? taken : bind_to(socket, one.address, port);
     });
-    one.port = step.port;
-    return step.ec;
+    if (step.port != 0 || step.ec) {
+        one.port = step.port;
+        return step.ec;
+    }
+    std::error_code ec;
+    one.port = bind_anywhere(socket, one.address, ec);
+    return ec;
 }
 
 /// Winsock, call by call. A lease's handle is its socket: of a Windows handle 32 bits count

@@ -24,6 +24,12 @@ using berth::port_range;
 using berth::port_set;
 using namespace berth::testing;
 
+namespace {
+
+constexpr int attempts = 50;
+
+} // namespace
+
 TEST_CASE("a port comes from the set that is asked for", "[os][which_port]")
 {
     BERTH_EACH_BACKEND(which);
@@ -81,4 +87,88 @@ TEST_CASE("where nothing is left to choose from the error says so", "[os][which_
     CHECK_THROWS_WITH(
         berth::find_unused_port({.ports = irc, .browser_safe = true, .backend = which}),
         ContainsSubstring("6665-6669") && ContainsSubstring("browser-safe"));
+}
+
+// A port that was free a moment ago may be taken by another process: each use of it is in a loop
+// that tries again.
+
+TEST_CASE("a preferred port that is free is had, whatever the set", "[os][which_port]")
+{
+    BERTH_EACH_BACKEND(which);
+    asio::io_context context;
+    const auto ex = context.get_executor();
+    const std::optional<port_set> ports = GENERATE(
+        as<std::optional<port_set>>(), std::nullopt, port_set(port_range{20000, 20999}));
+    int leased = 0;
+    int accepting = 0;
+    int bound = 0;
+    for (int i = 0; i < attempts; ++i) {
+        const auto once = berth::find_unused_port({.backend = which}).release();
+        const auto lease = berth::find_unused_port(
+            {.ports = ports, .preferred = once, .backend = which});
+        leased += lease.port() == once ? 1 : 0;
+
+        const auto twice = berth::find_unused_port({.backend = which}).release();
+        const auto acceptor = berth::bind_ephemeral(
+            ex, {.ports = ports, .preferred = twice, .backend = which});
+        accepting += port_of(acceptor) == twice ? 1 : 0;
+        const auto socket = berth::bind_ephemeral<udp>(
+            ex, {.ports = ports, .preferred = twice, .backend = which});
+        bound += port_of(socket) == twice ? 1 : 0;
+    }
+    CHECK(leased > 0);
+    CHECK(accepting > 0);
+    CHECK(bound > 0);
+}
+
+TEST_CASE("a preferred port that is taken is passed over", "[os][which_port]")
+{
+    BERTH_EACH_BACKEND(which);
+    asio::io_context context;
+    const auto ex = context.get_executor();
+    const auto held = berth::find_unused_port({.backend = which});
+    const auto taken = held.port();
+    const port_set ports = port_range{20000, 20999};
+    for (int i = 0; i < 3; ++i) {
+        const auto lease = berth::find_unused_port(
+            {.ports = ports, .preferred = taken, .backend = which});
+        CHECK(ports.contains(lease.port()));
+        const auto acceptor = berth::bind_ephemeral(
+            ex, {.ports = ports, .preferred = taken, .backend = which});
+        CHECK(ports.contains(port_of(acceptor)));
+        const auto other =
+            berth::find_unused_port({.preferred = taken, .backend = which});
+        CHECK(other.port() != taken);
+        CHECK(is_ephemeral(other.port()));
+    }
+
+    std::error_code ec;
+    const port_range only = {taken, taken};
+    CHECK(!berth::find_unused_port({.ports = only, .preferred = taken, .backend = which},
+                                   ec));
+    CHECK(is_exhausted(ec));
+    CHECK_THROWS_WITH(
+        berth::find_unused_port({.ports = only, .preferred = taken, .backend = which}),
+        ContainsSubstring("preferred " + std::to_string(taken)));
+}
+
+TEST_CASE("a preferred port is not had where browsers block it", "[os][which_port]")
+{
+    BERTH_EACH_BACKEND(which);
+    const auto lease = berth::find_unused_port(
+        {.preferred = 6666, .browser_safe = true, .backend = which});
+    CHECK(lease.port() != 6666);
+}
+
+TEST_CASE("port 0 cannot be preferred", "[os][which_port]")
+{
+    BERTH_EACH_BACKEND(which);
+    asio::io_context context;
+    std::error_code ec;
+    CHECK(!berth::find_unused_port({.preferred = 0, .backend = which}, ec));
+    CHECK(ec == berth::error::invalid_preferred);
+    CHECK(!berth::bind_ephemeral(context.get_executor(),
+                                 {.preferred = 0, .backend = which}, ec)
+               .is_open());
+    CHECK(ec == berth::error::invalid_preferred);
 }

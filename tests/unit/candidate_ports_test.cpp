@@ -114,6 +114,25 @@ TEST_CASE("a port that did not come back is looked at now and then", "[unit]")
     CHECK(looks == 4);
 }
 
+TEST_CASE("one port can be taken, where it is a candidate", "[unit]")
+{
+    const std::vector<port_range> reserved = {{1002, 1002}};
+    const berth::port_set ports =
+        berth::port_set(port_range{1000, 1003}) | port_range{1006, 1007};
+    candidate_ports candidates(ports, reserved, std::minstd_rand(1));
+    for (const std::uint16_t none : {1, 999, 1002, 1004, 1005, 1008, 65535})
+        CHECK(!candidates.take_port(none));
+    CHECK(candidates.fresh() == 5);
+
+    CHECK(candidates.take_port(1006));
+    CHECK(candidates.fresh() == 4);
+    const auto others = take_many(candidates, 4);
+    CHECK(std::ranges::find(others, 1006) == others.end());
+    CHECK(candidates.take_port(1006)); // it is not said to be free
+    CHECK(candidates.fresh() == 0);
+    CHECK(take_many(candidates, 5).back() == 1006);
+}
+
 TEST_CASE("a port that comes back is taken last", "[unit]")
 {
     candidate_ports candidates(port_range{1000, 1009}, {}, std::minstd_rand(1));

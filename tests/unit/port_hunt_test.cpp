@@ -172,11 +172,107 @@ TEST_CASE("a port at which the system failed is a candidate again, wherever it f
     }
 }
 
+TEST_CASE("a preferred port is tried first, in the range or not", "[unit]")
+{
+    const std::uint16_t preferred = GENERATE(80, 5000, 5007, 5009, 60000);
+    INFO(preferred);
+    auto candidates = make_candidates({5000, 5009});
+    port_hunt hunt(candidates, preferred);
+    std::set<std::uint16_t> seen;
+    auto step = hunt.start();
+    CHECK(step.port == preferred);
+    while (step.port != 0) {
+        CHECK(seen.insert(step.port).second);
+        step = hunt.refused(step.port, in_use);
+    }
+    CHECK(step.ec == berth::error::ports_exhausted);
+    CHECK(seen.size() == (candidates->range().contains(preferred) ? 10U : 11U));
+    CHECK(candidates->fresh() == 0);
+}
+
+TEST_CASE("a preferred port that is a candidate goes the way of the others", "[unit]")
+{
+    auto candidates = make_candidates({5000, 5003});
+    {
+        port_hunt hunt(candidates, 5002);
+        CHECK(hunt.start().port == 5002);
+        CHECK(candidates->fresh() == 3);
+        hunt.leased();
+    }
+    CHECK(candidates->fresh() == 3);
+    candidates->give_back(5002);
+    {
+        port_hunt bound(candidates, 5001);
+        CHECK(bound.start().port == 5001);
+    }
+    CHECK(candidates->fresh() == 4);
+    {
+        port_hunt failed(candidates, 5001);
+        const auto step = failed.refused(failed.start().port, no_memory);
+        CHECK(step.port == 0);
+        CHECK(step.ec == no_memory);
+    }
+    CHECK(candidates->fresh() == 4);
+    {
+        port_hunt refused(candidates, 5001);
+        CHECK(refused.refused(refused.start().port, in_use).port != 5001);
+    }
+    CHECK(candidates->fresh() == 3);
+}
+
+TEST_CASE("a preferred port that is no candidate leaves them alone", "[unit]")
+{
+    const std::uint16_t preferred = GENERATE(1, 4999, 5004, 65535);
+    auto candidates = make_candidates({5000, 5003});
+    {
+        port_hunt bound(candidates, preferred);
+        CHECK(bound.start().port == preferred);
+    }
+    {
+        port_hunt leased(candidates, preferred);
+        CHECK(leased.start().port == preferred);
+        leased.leased();
+    }
+    CHECK(candidates->fresh() == 4);
+    {
+        port_hunt next(candidates, preferred);
+        CHECK(candidates->range().contains(next.refused(next.start().port, denied).port));
+        CHECK(candidates->fresh() == 3);
+    }
+    CHECK(candidates->fresh() == 4);
+}
+
+TEST_CASE("where the preferred port was denied as all others were that is the error",
+          "[unit]")
+{
+    const auto first = GENERATE_REF(in_use, denied);
+    port_hunt hunt(make_candidates({1, 3}), 80);
+    auto step = hunt.refused(hunt.start().port, first);
+    while (step.port != 0)
+        step = hunt.refused(step.port, denied);
+    CHECK(step.ec == (first == denied ? denied : berth::error::ports_exhausted));
+}
+
 TEST_CASE("a hunt without candidates leaves the choice to the system", "[unit]")
 {
-    port_hunt hunt;
-    CHECK(!hunt.has_candidates());
+    port_hunt hunt(nullptr);
+    CHECK(hunt.start().port == 0);
+    CHECK(!hunt.start().ec);
     CHECK(hunt.fresh() == 0);
     hunt.leased();
-    CHECK(port_hunt(make_candidates({5000, 5000})).has_candidates());
+}
+
+TEST_CASE("without candidates the preferred port comes before the system's choice",
+          "[unit]")
+{
+    port_hunt hunt(nullptr, 5000);
+    CHECK(hunt.start().port == 5000);
+    const auto next = hunt.refused(5000, in_use);
+    CHECK(next.port == 0);
+    CHECK(!next.ec);
+
+    port_hunt other(nullptr, 5000);
+    const auto failed = other.refused(other.start().port, no_memory);
+    CHECK(failed.port == 0);
+    CHECK(failed.ec == no_memory);
 }
