@@ -15,12 +15,12 @@ namespace {
 
 // A TCP socket that others could share is refused; a UDP socket is its owner's business. One
 // without SO_REUSEADDR is made exclusive: else others could set it, and share the port.
-std::error_code prepare_own(native_socket socket) noexcept
+std::error_code prepare_own(native_socket socket, int& type) noexcept
 {
     if (socket == no_socket)
         return {WSAEBADF, system_errors()};
     std::error_code ec;
-    const int type = get_option(socket, SOL_SOCKET, SO_TYPE, ec);
+    type = get_option(socket, SOL_SOCKET, SO_TYPE, ec);
     if (ec)
         return ec;
     const bool reusable = get_option(socket, SOL_SOCKET, SO_REUSEADDR, ec) != 0;
@@ -59,11 +59,12 @@ bool have_ipv6()
 }
 
 port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
-                         port_hunt&)
+                         port_hunt& hunt)
 {
-    std::error_code ec = prepare_own(socket);
-    const std::uint16_t port = ec ? 0 : bind_anywhere(socket, address, ec);
-    return {port, ec};
+    int type = 0;
+    if (const std::error_code ec = prepare_own(socket, type))
+        return {0, ec};
+    return bind_hunted(socket, type, address, hunt);
 }
 
 std::error_code bind_to(native_socket socket, const asio::ip::address& address,

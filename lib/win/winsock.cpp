@@ -19,6 +19,32 @@ unique_socket made(SOCKET socket, std::error_code& ec) noexcept
     return unique_socket(socket);
 }
 
+int family_of(const asio::ip::address& address) noexcept
+{
+    return address.is_v6() ? AF_INET6 : AF_INET;
+}
+
+asio::ip::address wildcard_beside(const asio::ip::address& address) noexcept
+{
+    if (address.is_v6())
+        return asio::ip::address_v6::any();
+    return asio::ip::address_v4::any();
+}
+
+// Whether a port is free on every address. Microsoft's table of binds lets an exclusive socket on
+// one address in beside a server on the wildcard, whose clients it would take
+// (https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse).
+// An exclusive socket on the wildcard is let in beside nobody: WSAEADDRINUSE says that somebody
+// has the port, WSAEACCES that the range is excluded (Hyper-V, WinNAT, an administrator).
+std::error_code probe(const asio::ip::address& address, int type,
+                      std::uint16_t port) noexcept
+{
+    const asio::ip::address everywhere = wildcard_beside(address);
+    std::error_code ec;
+    const unique_socket socket = open_exclusive(everywhere, type, ec);
+    return ec ? ec : bind_to(socket.get(), everywhere, port);
+}
+
 } // namespace
 
 winsock::winsock()
@@ -68,6 +94,33 @@ int get_option(native_socket socket, int level, int option, std::error_code& ec)
     ec = ::getsockopt(socket, level, option, bytes, &size) != 0 ? last_error()
                                                                 : std::error_code();
     return value;
+}
+
+unique_socket open_exclusive(const asio::ip::address& address, int type,
+                             std::error_code& ec) noexcept
+{
+    unique_socket socket = open_socket(family_of(address), type, ec);
+    // IPv6 sockets are IPv6-only unless told otherwise.
+    if (!ec && address.is_v6() && address.is_unspecified())
+        ec = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (!ec)
+        ec = set_option(socket.get(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+    return socket;
+}
+
+port_hunt::step bind_hunted(native_socket socket, int type,
+                            const asio::ip::address& address, port_hunt& hunt)
+{
+    const bool everywhere = address.is_unspecified();
+    const auto step = hunt.search([&](std::uint16_t port) {
+        const auto taken = everywhere ? std::error_code() : probe(address, type, port);
+        return taken ? taken : bind_to(socket, address, port);
+    });
+    if (step.port != 0 || step.ec)
+        return step;
+    std::error_code ec;
+    const std::uint16_t port = bind_anywhere(socket, address, ec);
+    return {port, ec};
 }
 
 std::uint16_t bind_anywhere(native_socket socket, const asio::ip::address& address,

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "../port_hunt.hpp"
+
 #include <berth/detail/native_socket.hpp>
 #include <berth/detail/system_error.hpp>
 
@@ -41,6 +43,15 @@ public:
                                          int value) noexcept;
 [[nodiscard]] int get_option(native_socket socket, int level, int option,
                              std::error_code& ec) noexcept;
+
+/// An unbound socket on which nobody else's options will count.
+[[nodiscard]] unique_socket open_exclusive(const asio::ip::address& address, int type,
+                                           std::error_code& ec) noexcept;
+
+/// Binds a socket of a type to a port of the hunt's which nobody has on any address.
+[[nodiscard]] port_hunt::step bind_hunted(native_socket socket, int type,
+                                          const asio::ip::address& address,
+                                          port_hunt& hunt);
 
 /// bind() to a port of the system's choice, which is returned.
 [[nodiscard]] std::uint16_t bind_anywhere(native_socket socket,

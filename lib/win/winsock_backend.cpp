@@ -1,6 +1,5 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "../backend.hpp"
-#include "../system.hpp"
 #include "winsock.hpp"
 
 #include <bit>
@@ -12,65 +11,9 @@ namespace {
 
 static_assert(sizeof(protocol_info) == sizeof(WSAPROTOCOL_INFOW));
 
-int family_of(const asio::ip::address& address) noexcept
-{
-    return address.is_v6() ? AF_INET6 : AF_INET;
-}
-
 int type_of(product what) noexcept
 {
     return what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
-}
-
-// An unbound socket on which nobody else's options will count.
-unique_socket open_exclusive(const asio::ip::address& address, product what,
-                             std::error_code& ec) noexcept
-{
-    unique_socket socket = open_socket(family_of(address), type_of(what), ec);
-    // IPv6 sockets are IPv6-only unless told otherwise.
-    if (!ec && address.is_v6() && address.is_unspecified())
-        ec = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (!ec)
-        ec = set_option(socket.get(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
-    return socket;
-}
-
-asio::ip::address wildcard_beside(const asio::ip::address& address) noexcept
-{
-    if (address.is_v6())
-        return asio::ip::address_v6::any();
-    return asio::ip::address_v4::any();
-}
-
-// Whether a port is free on every address. Microsoft's table of binds lets an exclusive socket on
-// one address in beside a server on the wildcard, whose clients it would take
-// (https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse).
-// An exclusive socket on the wildcard is let in beside nobody: WSAEADDRINUSE says that somebody
-// has the port, WSAEACCES that the range is excluded (Hyper-V, WinNAT, an administrator).
-std::error_code probe(const asio::ip::address& address, product what,
-                      std::uint16_t port) noexcept
-{
-    const asio::ip::address everywhere = wildcard_beside(address);
-    std::error_code ec;
-    const unique_socket socket = open_exclusive(everywhere, what, ec);
-    return ec ? ec : bind_to(socket.get(), everywhere, port);
-}
-
-std::error_code bind_exclusive(native_socket socket, allocation& one)
-{
-    const bool everywhere = one.address.is_unspecified();
-    const auto step = one.hunt.search([&](std::uint16_t port) {
-        const auto taken =
-            everywhere ? std::error_code() : probe(one.address, one.what, port);
-        return taken ? taken : bind_to(socket, one.address, port);
-    });
-    if (step.port != 0 || step.ec) {
-        one.port = step.port;
-        return step.ec;
-    }
-    std::error_code ec;
-    one.port = bind_anywhere(socket, one.address, ec);
-    return ec;
 }
 
 /// Winsock, call by call. A lease's handle is its socket: of a Windows handle 32 bits count
@@ -124,9 +67,13 @@ private:
     static std::error_code allocate(allocation& one)
     {
         std::error_code ec;
-        one.socket = open_exclusive(one.address, one.what, ec);
-        if (!ec)
-            ec = bind_exclusive(one.socket.get(), one);
+        const int type = type_of(one.what);
+        one.socket = open_exclusive(one.address, type, ec);
+        if (!ec) {
+            const auto step = bind_hunted(one.socket.get(), type, one.address, one.hunt);
+            one.port = step.port;
+            ec = step.ec;
+        }
         one.mode = lease_mode::sealed;
         if (!ec && one.what == product::tcp_acceptor && one.listen &&
             ::listen(one.socket.get(), one.backlog) != 0)
