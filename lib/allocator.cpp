@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <random>
 #include <string>
 
@@ -52,9 +53,23 @@ std::error_code check(const request& asked) noexcept
     return {};
 }
 
+std::string read_environment(const char* name)
+{
+    const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe)
+    return value != nullptr ? value : "";
+}
+
 std::string describe(const char* verb, const std::string& details)
 {
     return "berth::" + std::string(verb) + '(' + details + ')';
+}
+
+// Where there is no allocator nothing was searched.
+std::string searched(const std::optional<port_set>& ports = std::nullopt,
+                     bool browser_safe = false)
+{
+    const allocator* const there = the_allocator.load(std::memory_order_acquire);
+    return there != nullptr ? ", " + there->searched(ports, browser_safe) : "";
 }
 
 } // namespace
@@ -76,6 +91,11 @@ allocator& allocator::instance()
 
 allocator::allocator()
     : ephemeral_range_(ephemeral_range()), reserved_ports_(reserved_ports()),
+      // Read once, before the first thread can have a reason to change it.
+      environment_(read_environment("BERTH_PORT_RANGE")),
+      default_ports_(environment_.empty()
+                         ? port_set(ephemeral_range_)
+                         : port_set::parse(environment_, environment_error_)),
       any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
                                : asio::ip::address(asio::ip::address_v4::any()))
 {}
@@ -137,6 +157,8 @@ void allocator::run_once(std::span<request* const> batch)
     for (std::size_t i = 0; i < batch.size(); ++i) {
         request& asked = *batch[i];
         asked.ec = check(asked);
+        if (!asked.ec && !asked.ports)
+            asked.ec = environment_error_;
         if (!asked.ec)
             chosen[i] = backends_.choose(asked.which, asked.ec);
     }
@@ -217,6 +239,24 @@ allocation allocator::prepare(const request& asked)
             .hunt = hunt(asked.ports, asked.browser_safe, asked.preferred.value_or(0))};
 }
 
+bool allocator::is_left_to_system(const std::optional<port_set>& ports,
+                                  bool browser_safe) const noexcept
+{
+    // The system knows nothing of browsers.
+    return system_chooses_ports && !ports && environment_.empty() && !browser_safe;
+}
+
+std::string allocator::searched(const std::optional<port_set>& ports,
+                                bool browser_safe) const
+{
+    if (!ports && environment_error_)
+        return "BERTH_PORT_RANGE=" + environment_;
+    if (is_left_to_system(ports, browser_safe))
+        return "a port of the system's choice";
+    return "ports " + to_string(ports.value_or(default_ports_)) +
+           (ports || environment_.empty() ? "" : " of BERTH_PORT_RANGE");
+}
+
 port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_safe,
                           std::uint16_t preferred)
 {
@@ -225,10 +265,9 @@ port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_saf
     // A lease that was dropped just now may still hold the very port.
     if (preferred != 0)
         (void)close_all_dropped(0);
-    // The system knows nothing of browsers.
-    if (!ports && system_chooses_ports && !browser_safe)
+    if (is_left_to_system(ports, browser_safe))
         return port_hunt(nullptr, preferred);
-    auto found = candidates(ports.value_or(ephemeral_range_), browser_safe);
+    auto found = candidates(ports.value_or(default_ports_), browser_safe);
     if (found->empty())
         throw std::system_error(error::no_ports);
     return port_hunt(std::move(found), preferred);
@@ -258,6 +297,9 @@ std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
 std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& address,
                               std::error_code& ec)
 {
+    ec = environment_error_;
+    if (ec)
+        return 0;
     const std::uint64_t closed_before = drops_closed_.load();
     const auto try_once = [&] {
         port_hunt search = hunt(std::nullopt);
@@ -316,8 +358,7 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
         details = asked.addresses.empty() ? "every address" : "";
         for (const asio::ip::address& address : asked.addresses)
             details += (details.empty() ? "" : " ") + address.to_string();
-        details +=
-            ", ports " + to_string(asked.ports.value_or(port_range::system_ephemeral()));
+        details += searched(asked.ports, asked.browser_safe);
         if (asked.preferred)
             details += ", preferred " + std::to_string(*asked.preferred);
         if (asked.browser_safe)
@@ -331,7 +372,8 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
 void throw_error(const std::error_code& ec, const char* verb,
                  const asio::ip::address& address)
 {
-    throw std::system_error(ec, describe(verb, "your socket, " + address.to_string()));
+    throw std::system_error(
+        ec, describe(verb, "your socket, " + address.to_string() + searched()));
 }
 
 } // namespace detail

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace berth::detail {
@@ -39,6 +40,10 @@ public:
 
     [[nodiscard]] backend_choice& backends() noexcept { return backends_; }
 
+    /// The ports that such a request searches, or why it searches none, for a message.
+    [[nodiscard]] std::string searched(const std::optional<port_set>& ports,
+                                       bool browser_safe) const;
+
 private:
     allocator();
     ~allocator() = default;
@@ -50,6 +55,8 @@ private:
     void run_once(std::span<request* const> batch);
     [[nodiscard]] bool close_all_dropped(std::uint64_t closed_before) noexcept;
     [[nodiscard]] allocation prepare(const request& asked);
+    [[nodiscard]] bool is_left_to_system(const std::optional<port_set>& ports,
+                                         bool browser_safe) const noexcept;
     [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports,
                                  bool browser_safe = false, std::uint16_t preferred = 0);
     [[nodiscard]] std::shared_ptr<candidate_ports> candidates(const port_set& ports,
@@ -59,6 +66,9 @@ private:
     backend_choice backends_;
     const port_range ephemeral_range_;
     const std::vector<port_range> reserved_ports_;
+    const std::string environment_; // the value of BERTH_PORT_RANGE
+    std::error_code environment_error_;
+    const port_set default_ports_;
     const asio::ip::address any_address_;
 
     std::atomic<std::uint64_t> drops_closed_ =

@@ -20,7 +20,8 @@ enum class error {
     /// Every candidate port was refused once. Equal to `std::errc::address_in_use`.
     ports_exhausted = 1,
 
-    /// The range is reversed or holds port 0. Equal to `std::errc::invalid_argument`.
+    /// A range is reversed or holds port 0, or BERTH_PORT_RANGE, which counts where the options
+    /// name no ports, cannot be read. Equal to `std::errc::invalid_argument`.
     invalid_range,
 
     /// The socket carries SO_REUSEADDR: another socket could share its port.

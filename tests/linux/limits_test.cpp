@@ -250,6 +250,46 @@ TEST_CASE("a first use without a descriptor to be had spoils nothing", "[linux][
     }));
 }
 
+TEST_CASE("what is wrong with a request is said before a descriptor is wanted",
+          "[linux][limits]")
+{
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_network(narrow, [&] {
+        write_network_setting("ip_local_reserved_ports", "44000-44011");
+        warm_up(which);
+        ready_context context;
+        const auto ex = context.get_executor();
+        const account before;
+        const std::vector<std::pair<berth::bind_options, berth::error>> wrong = {
+            {{.ports = port_range{9, 8}}, berth::error::invalid_range},
+            {{.ports = berth::port_set()}, berth::error::no_ports},
+            {{.ports = port_range{44000, 44011}}, berth::error::no_ports},
+            {{.ports = port_range{6665, 6669}, .browser_safe = true},
+             berth::error::no_ports},
+            {{.preferred = 0}, berth::error::invalid_preferred},
+        };
+        {
+            const full_table full(0);
+            for (const auto& [options, error] : wrong) {
+                berth::bind_options bound = options;
+                bound.backend = which;
+                std::error_code ec;
+                (void)berth::bind_ephemeral(ex, bound, ec);
+                expect(ec == error, "an acceptor: " + name(ec));
+                (void)berth::bind_ephemeral<udp>(ex, bound, ec);
+                expect(ec == error, "a UDP socket: " + name(ec));
+                (void)berth::find_unused_port({.ports = bound.ports,
+                                               .preferred = bound.preferred,
+                                               .browser_safe = bound.browser_safe,
+                                               .backend = which},
+                                              ec);
+                expect(ec == error, "a lease: " + name(ec));
+            }
+        }
+        before.expect_unchanged("errors");
+    }));
+}
+
 TEST_CASE("a coroutine whose context cannot make its reactor gets an exception",
           "[linux][limits]")
 {
