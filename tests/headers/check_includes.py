@@ -29,6 +29,7 @@ RULES = [
                                r'<berth/port_(range|set)\.hpp>']),
     ('lib/port_hunt.*', [STANDARD, r'"(candidate_ports|port_hunt)\.hpp"',
                          r'<berth/(error|port_range|port_set)\.hpp>']),
+    ('lib/runner_worker.*', [STANDARD, r'"runner_worker\.hpp"']),
     ('lib/*.*pp', LIB),
     ('lib/posix/*.*pp', INSIDE + POSIX),
     ('lib/uring/*.*pp', INSIDE + POSIX + [r'<liburing\.h>', r'"\.\./posix/socket_address\.hpp"']),
