@@ -2,6 +2,7 @@
 #include "allocator.hpp"
 
 #include "browser_ports.hpp"
+#include "runner_worker.hpp"
 #include "system.hpp"
 
 #include <berth/error.hpp>
@@ -53,9 +54,14 @@ std::error_code check(const request& asked) noexcept
     return {};
 }
 
-std::string read_environment(const char* name)
+// Called once, before the first thread can have a reason to change it.
+const char* variable(const char* name)
 {
-    const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe)
+    return std::getenv(name); // NOLINT(concurrency-mt-unsafe)
+}
+
+std::string text_of(const char* value)
+{
     return value != nullptr ? value : "";
 }
 
@@ -91,11 +97,11 @@ allocator& allocator::instance()
 
 allocator::allocator()
     : ephemeral_range_(ephemeral_range()), reserved_ports_(reserved_ports()),
-      // Read once, before the first thread can have a reason to change it.
-      environment_(read_environment("BERTH_PORT_RANGE")),
+      environment_(text_of(variable("BERTH_PORT_RANGE"))),
       default_ports_(environment_.empty()
                          ? port_set(ephemeral_range_)
                          : port_set::parse(environment_, environment_error_)),
+      worker_(runner_worker(variable)),
       any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
                                : asio::ip::address(asio::ip::address_v4::any()))
 {}
@@ -290,7 +296,7 @@ std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
     candidates_.insert(candidates_.begin(),
                        std::make_shared<candidate_ports>(
                            ports, reserved_ports_, std::minstd_rand(seed()),
-                           ephemeral_range_.first, browser_safe));
+                           ephemeral_range_.first, browser_safe, worker_));
     return candidates_.front();
 }
 

@@ -69,6 +69,7 @@ private:
     const std::string environment_; // the value of BERTH_PORT_RANGE
     std::error_code environment_error_;
     const port_set default_ports_;
+    const std::optional<std::uint32_t> worker_; // our number, where a test runner tells
     const asio::ip::address any_address_;
 
     std::atomic<std::uint64_t> drops_closed_ =

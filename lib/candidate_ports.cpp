@@ -32,12 +32,26 @@ std::vector<std::uint16_t> eligible(const port_set& ports,
     return found;
 }
 
+// Where a worker begins among so many ports. Multiples of the golden ratio, modulo 1, lie far apart
+// however many there are (Knuth, The Art of Computer Programming, vol. 3, section 6.4). The random
+// part keeps a process from the ports of the one that had its number before, some of which may not
+// be free again at once.
+std::size_t first_place(std::uint32_t worker, std::size_t count, std::minstd_rand& random)
+{
+    constexpr std::uint32_t golden_ratio =
+        2654435769;                         // times 2 to the power of 32, modulo 1
+    constexpr std::size_t random_part = 64; // one in so many
+    const std::uint32_t fraction = worker * golden_ratio;
+    const auto place = static_cast<std::size_t>((std::uint64_t{fraction} * count) >> 32U);
+    return (place + random() % (count / random_part + 1)) % count;
+}
+
 } // namespace
 
 candidate_ports::candidate_ports(const port_set& ports,
                                  std::span<const port_range> reserved,
                                  std::minstd_rand random, std::uint16_t ephemeral,
-                                 bool browser_safe)
+                                 bool browser_safe, std::optional<std::uint32_t> worker)
     : ports_(ports), browser_safe_(browser_safe), range_{ports.ranges().front().first,
                                                          ports.ranges().back().last},
       fresh_(range_.size()), busy_(fresh_ + 1), links_(range_.size() + 2U),
@@ -52,7 +66,14 @@ candidate_ports::candidate_ports(const port_set& ports,
     const bool client_is_odd = ephemeral % 2 != 0;
     for (const bool odd : {!client_is_odd, client_is_odd}) {
         std::vector<std::uint16_t> found = eligible(ports, reserved, browser_safe, odd);
-        std::ranges::shuffle(found, random);
+        if (worker && !found.empty()) {
+            std::ranges::shuffle(found, std::minstd_rand());
+            const auto place = first_place(*worker, found.size(), random);
+            std::rotate(found.begin(), found.begin() + std::ptrdiff_t(place),
+                        found.end());
+        } else {
+            std::ranges::shuffle(found, random);
+        }
         for (const std::uint16_t port : found) {
             append(fresh_, index(port - range_.first));
             set_fresh(index(port - range_.first), true);

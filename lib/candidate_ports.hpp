@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <span>
 #include <vector>
@@ -21,14 +22,19 @@ namespace berth::detail {
 /// ports back without telling us, and as the last resort. Taking a port moves it to the end of
 /// the busy ones.
 ///
+/// Each process shuffles them in its own way. Those that know their numbers among the workers of a
+/// test runner do it in one way, and begin at places which are spread over it: as long as none
+/// comes to where another began they do not meet.
+///
 /// Threads: any.
 class candidate_ports {
 public:
     /// `ports` holds one at least. `ephemeral` is the first port of the system's ephemeral range.
-    /// `browser_safe` leaves out what browsers block.
+    /// `browser_safe` leaves out what browsers block. `worker` is the number of this process.
     candidate_ports(const port_set& ports, std::span<const port_range> reserved,
                     std::minstd_rand random, std::uint16_t ephemeral = 0,
-                    bool browser_safe = false);
+                    bool browser_safe = false,
+                    std::optional<std::uint32_t> worker = std::nullopt);
 
     candidate_ports(const candidate_ports&) = delete;
     candidate_ports& operator=(const candidate_ports&) = delete;

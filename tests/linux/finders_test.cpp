@@ -14,6 +14,7 @@
 #endif
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -285,6 +286,19 @@ TEST_CASE("where there are just enough ports everybody finds one, and one more n
                 berth::find_unused_port({.ports = asked.range, .backend = asked.which});
             expect(just_enough.contains(lease.port()), "what was given back is found");
         });
+    }));
+}
+
+TEST_CASE("processes that a runner gave one number find every port as well",
+          "[linux][finders]")
+{
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_network(just_enough, [&] {
+        need(which);
+        ::setenv("PYTEST_XDIST_WORKER", "gw3", 1);
+        crowd all({.which = which, .acceptors_too = true});
+        expect(all.ports() == all_of(just_enough), "every port is found");
+        all.leave();
     }));
 }
 

@@ -3,6 +3,7 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -163,4 +164,85 @@ TEST_CASE("what was tried is passed over, in both queues", "[unit]")
     CHECK(candidates.take(tried) == 1001);
     tried[1] = true;
     CHECK(candidates.take(tried) == 0);
+}
+
+namespace {
+
+/// The order in which a worker, or a process without a number, looks at all ports.
+std::vector<std::uint16_t> order_of(std::optional<std::uint32_t> worker, unsigned seed,
+                                    port_range range = {10000, 19999})
+{
+    candidate_ports candidates(range, {}, std::minstd_rand(seed), 0, false, worker);
+    std::vector<std::uint16_t> order;
+    std::vector<bool> tried(range.size());
+    while (const auto port = candidates.take(tried)) {
+        tried[port - range.first] = true;
+        order.push_back(port);
+    }
+    return order;
+}
+
+} // namespace
+
+TEST_CASE(
+    "workers look in one order, each from a place of its own, the same parity first",
+    "[unit]")
+{
+    const auto first = order_of(0, 1);
+    REQUIRE(first.size() == 10000);
+    const auto odd_end = first.begin() + 5000;
+    CHECK(std::all_of(first.begin(), odd_end, [](auto port) { return port % 2 == 1; }));
+    for (const std::uint32_t worker : {1, 2, 3, 100}) {
+        auto order = order_of(worker, 7 * worker);
+        CHECK(order.front() != first.front());
+        std::rotate(order.begin(),
+                    std::find(order.begin(), order.begin() + 5000, first[0]),
+                    order.begin() + 5000);
+        CHECK(std::equal(first.begin(), odd_end, order.begin()));
+        std::rotate(order.begin() + 5000,
+                    std::find(order.begin() + 5000, order.end(), first[5000]),
+                    order.end());
+        CHECK(order == first);
+    }
+}
+
+TEST_CASE("workers meet late, however many there are", "[unit]")
+{
+    const std::size_t workers = GENERATE(2, 3, 4, 7, 8, 16, 21);
+    const auto common = order_of(0, 1);
+    std::vector<std::size_t> places;
+    for (std::uint32_t worker = 0; worker < workers; ++worker) {
+        const auto first = order_of(worker, worker + 1).front();
+        places.push_back(std::size_t(std::ranges::find(common, first) - common.begin()));
+    }
+    std::ranges::sort(places);
+    places.push_back(places.front() + 5000);
+    std::size_t nearest = 5000;
+    for (std::size_t i = 1; i < places.size(); ++i)
+        nearest = std::min(nearest, places[i] - places[i - 1]);
+    INFO(workers << " workers, " << nearest << " ports");
+    CHECK(nearest >= 5000 / workers / 4);
+}
+
+TEST_CASE("processes with one number after the other begin near, at different ports",
+          "[unit]")
+{
+    const auto common = order_of(0, 1);
+    const auto place_of = [&](unsigned seed) {
+        return std::ranges::find(common, order_of(5, seed).front()) - common.begin();
+    };
+    std::set<std::ptrdiff_t> places;
+    for (unsigned seed = 1; seed <= 20; ++seed)
+        places.insert(place_of(seed * 1000003));
+    CHECK(places.size() > 10);
+    CHECK(*places.rbegin() - *places.begin() <= 5000 / 64);
+}
+
+TEST_CASE("a worker of few ports looks at each", "[unit]")
+{
+    for (std::uint16_t last = 10000; last < 10005; ++last)
+        for (const std::uint32_t worker : {0U, 1U, 2U, 4294967295U}) {
+            const auto order = order_of(worker, 3, {10000, last});
+            CHECK(std::set(order.begin(), order.end()).size() == last - 9999U);
+        }
 }
