@@ -96,8 +96,9 @@ using bound_socket = typename detail::bound<Protocol>::type;
 /// thread. A TCP acceptor listens unless `options.listen` is false. The socket carries
 /// neither SO_REUSEADDR nor SO_REUSEPORT and is not inherited by child processes.
 ///
-/// Errors: `error::ports_exhausted`, `error::invalid_range`, `error::backend_unavailable`;
-/// what the system says. The second form throws `std::system_error`; so do both where Asio
+/// Errors: `error::ports_exhausted`; of the options `error::invalid_range`,
+/// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`;
+/// `error::backend_unavailable`; what the system says. The second form throws `std::system_error`; so do both where Asio
 /// cannot make its reactor for the first socket of a context.
 ///
 /// Threads: any.
@@ -134,11 +135,13 @@ template <class Protocol = asio::ip::tcp, detail::executor Executor>
 
 /// Binds your own open socket or acceptor to a port of `address` that nobody else has, at
 /// once, and returns the port; your options on it stay as they are. An acceptor does not
-/// listen yet. The ports are those of the system's ephemeral range.
+/// listen yet. The ports are those that BERTH_PORT_RANGE names, without it
+/// those of the system's ephemeral range (`bind_options::ports`).
 ///
 /// Errors: `error::reuse_address_set`, `error::reuse_port_set` where a TCP socket carries
 /// the option (Asio's acceptor constructor with an endpoint sets SO_REUSEADDR: open the
-/// acceptor instead); `error::ports_exhausted`; what the system says, as
+/// acceptor instead); `error::ports_exhausted`; `error::invalid_range`,
+/// `error::too_many_ranges` or `error::no_ports` for a BERTH_PORT_RANGE; what the system says, as
 /// `std::errc::bad_file_descriptor` for a socket that is not open. The second form throws
 /// `std::system_error`. On an error the socket is as it was; one that is bound already is
 /// `std::errc::invalid_argument`.

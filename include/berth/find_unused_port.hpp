@@ -20,8 +20,9 @@ namespace berth {
 
 /// Finds a TCP port that nobody uses and holds it, at once, in the calling thread.
 ///
-/// Errors: `error::ports_exhausted`, `error::invalid_range`, `error::backend_unavailable`;
-/// what the system says. The first form throws `std::system_error`.
+/// Errors: `error::ports_exhausted`; of the options `error::invalid_range`,
+/// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`;
+/// `error::backend_unavailable`; what the system says. The first form throws `std::system_error`.
 ///
 /// Threads: any.
 ///
