@@ -44,6 +44,26 @@ void run_coroutine(asio::io_context& context, Body body)
 
 } // namespace
 
+TEST_CASE("a port is had again by preference where its lease was dropped just now",
+          "[os]")
+{
+    BERTH_EACH_BACKEND(which);
+    const auto other = GENERATE(from_range(working_backends()));
+    INFO("then " << to_string(other));
+    asio::io_context context;
+    CHECK(once_in_many([&] {
+        bool had = false;
+        run_coroutine(context, [&]() -> asio::awaitable<void> {
+            const find_options options{.backend = which};
+            const auto port = (co_await berth::co_find_unused_port(options)).port();
+            const auto lease =
+                berth::find_unused_port({.preferred = port, .backend = other});
+            had = lease.port() == port;
+        });
+        return had;
+    }));
+}
+
 TEST_CASE("a lease that a coroutine drops is free when it awaits the next thing", "[os]")
 {
     BERTH_EACH_BACKEND(which);

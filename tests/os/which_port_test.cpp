@@ -82,8 +82,6 @@ TEST_CASE("where nothing is left to choose from the error says so", "[os][which_
                                  ec)
                .is_open());
     CHECK(ec == berth::error::no_ports);
-    CHECK(!berth::find_unused_port({.ports = port_set(), .backend = which}, ec));
-    CHECK(ec == berth::error::no_ports);
     CHECK_THROWS_WITH(
         berth::find_unused_port({.ports = irc, .browser_safe = true, .backend = which}),
         ContainsSubstring("6665-6669") && ContainsSubstring("browser-safe"));
@@ -160,15 +158,35 @@ TEST_CASE("a preferred port is not had where browsers block it", "[os][which_por
     CHECK(lease.port() != 6666);
 }
 
-TEST_CASE("port 0 cannot be preferred", "[os][which_port]")
+TEST_CASE("what is wrong with the options is the error, whatever the back end",
+          "[os][which_port]")
 {
-    BERTH_EACH_BACKEND(which);
-    asio::io_context context;
-    std::error_code ec;
-    CHECK(!berth::find_unused_port({.preferred = 0, .backend = which}, ec));
-    CHECK(ec == berth::error::invalid_preferred);
-    CHECK(!berth::bind_ephemeral(context.get_executor(),
-                                 {.preferred = 0, .backend = which}, ec)
-               .is_open());
-    CHECK(ec == berth::error::invalid_preferred);
+    const auto which = GENERATE(backend::automatic, backend::io_uring, backend::syscalls,
+                                backend::winsock);
+    INFO(to_string(which));
+    const auto fails = [which](std::optional<port_set> ports,
+                               std::optional<std::uint16_t> preferred,
+                               berth::error error) {
+        asio::io_context context;
+        std::error_code ec;
+        CHECK(!berth::find_unused_port(
+            {.ports = ports, .preferred = preferred, .backend = which}, ec));
+        CHECK(ec == error);
+        const auto acceptor = berth::bind_ephemeral(
+            context.get_executor(),
+            {.ports = ports, .preferred = preferred, .backend = which}, ec);
+        CHECK(!acceptor.is_open());
+        CHECK(ec == error);
+    };
+    port_set many;
+    for (std::uint16_t port = 20000; many.ranges().size() < port_set::max_ranges;
+         port += 2)
+        many = many | port_range{port, port};
+    fails(port_range{9, 8}, std::nullopt, berth::error::invalid_range);
+    fails(port_set(port_range{8, 9}) - port_range{9, 8}, 20000,
+          berth::error::invalid_range);
+    fails(many | port_range{30000, 30000}, std::nullopt, berth::error::too_many_ranges);
+    fails(port_set(), std::nullopt, berth::error::no_ports);
+    fails(port_set(), 20000, berth::error::no_ports);
+    fails(std::nullopt, 0, berth::error::invalid_preferred);
 }
