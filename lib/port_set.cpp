@@ -31,10 +31,11 @@ port_set operator|(const port_set& one, const port_set& other) noexcept
         return one.is_faulty() ? one : other;
     port_set both;
     std::array<port_range, 2 * port_set::max_ranges> all = {};
-    const auto end = std::ranges::merge(one.ranges(), other.ranges(), all.begin(), {},
-                                        &port_range::first, &port_range::first)
-                         .out;
-    std::for_each(all.begin(), end, [&](port_range range) { both.append(range); });
+    std::ranges::merge(one.ranges(), other.ranges(), all.begin(), {}, &port_range::first,
+                       &port_range::first);
+    for (const port_range range :
+         std::span(all).first(one.count_ + std::size_t{other.count_}))
+        both.append(range);
     return both;
 }
 
