@@ -7,6 +7,7 @@
 
 #include <berth/error.hpp>
 #include <berth/find_unused_port.hpp>
+#include <berth/find_unused_ports.hpp>
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,8 @@ std::error_code check(const request& asked) noexcept
         return error::no_ports;
     if (asked.preferred == 0)
         return error::invalid_preferred;
+    if (asked.pattern && asked.pattern->error())
+        return asked.pattern->error();
     const auto transports = static_cast<unsigned>(asked.transports);
     if (transports == 0 || transports > static_cast<unsigned>(berth::transports::both))
         return error::invalid_transports;
@@ -63,6 +66,28 @@ const char* variable(const char* name)
 std::string text_of(const char* value)
 {
     return value != nullptr ? value : "";
+}
+
+// What of a pattern decides with which ports it can begin.
+port_pattern footprint(const port_pattern& pattern) noexcept
+{
+    return is_rigid(pattern) ? pattern
+                             : port_pattern(1).from_multiple_of(pattern.divisor());
+}
+
+// The preferred port, where the pattern can begin with it; else 0.
+std::uint16_t preferred_by(const request& asked, const port_pattern& pattern) noexcept
+{
+    const std::uint16_t port = asked.preferred.value_or(0);
+    if (port % pattern.divisor() != 0)
+        return 0;
+    for (std::size_t i = 0; is_rigid(pattern) && i < pattern.size(); ++i) {
+        const std::uint32_t other = port + pattern.offset(i);
+        if (other > 65535 || (asked.browser_safe &&
+                              blocked_by_browsers(static_cast<std::uint16_t>(other))))
+            return 0;
+    }
+    return port;
 }
 
 std::string describe(const char* verb, const std::string& details)
@@ -101,15 +126,20 @@ allocator::allocator()
       default_ports_(environment_.empty()
                          ? port_set(ephemeral_range_)
                          : port_set::parse(environment_, environment_error_)),
-      worker_(runner_worker(variable)),
-      any_address_(have_ipv6() ? asio::ip::address(asio::ip::address_v6::any())
-                               : asio::ip::address(asio::ip::address_v4::any()))
+      worker_(runner_worker(variable)), have_ipv6_(have_ipv6()),
+      have_ipv6_loopback_(have_ipv6_ && have_address(asio::ip::address_v6::loopback()))
 {}
 
 void allocator::disown_after_fork() noexcept
 {
     if (allocator* const parents = the_allocator.exchange(nullptr))
-        parents->backends_.disown();
+        parents->disown();
+}
+
+void allocator::disown() noexcept
+{
+    groups_.disown();
+    backends_.disown();
 }
 
 void allocator::answer(std::span<request* const> batch) noexcept
@@ -124,7 +154,8 @@ void allocator::answer(std::span<request* const> batch) noexcept
         failure = std::make_error_code(std::errc::not_enough_memory);
     }
     for (request* const asked : batch)
-        if (!asked->ec && !asked->lease && asked->socket.get() == no_socket)
+        if (!asked->ec && !asked->lease && asked->leases.empty() &&
+            asked->socket.get() == no_socket)
             asked->ec = failure;
 }
 
@@ -193,8 +224,14 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
     prepared.reserve(batch.size());
     for (request* const asked : batch) {
         try {
-            allocations.push_back(prepare(*asked));
-            prepared.push_back(asked);
+            const holder_list holders =
+                holders_for(*asked, have_ipv6_, have_ipv6_loopback_);
+            if (holders.all().size() == 1 && !asked->pattern) {
+                allocations.push_back(prepare(*asked, holders.all().front()));
+                prepared.push_back(asked);
+            } else {
+                find_set(through, *asked, holders.all());
+            }
         } catch (const std::system_error& e) {
             asked->ec = e.code(); // the others must not suffer for it
         }
@@ -205,12 +242,8 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
 
     const std::error_code failure = through.run(allocations);
     if (failure) {
-        for (request* const asked : prepared) {
-            if (port_backend* const other = backends_.instead_of(&through, asked->which))
-                run_on(*other, std::span(&asked, 1));
-            else
-                asked->ec = failure;
-        }
+        for (request* const asked : prepared)
+            run_instead(through, *asked, failure);
         return;
     }
 
@@ -220,7 +253,7 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         asked.ec = answered.ec;
         if (asked.ec)
             continue;
-        if (asked.what == product::lease) {
+        if (answered.is_lease()) {
             answered.hunt.leased();
             asked.lease =
                 lease_access::make({.by = &through,
@@ -228,6 +261,7 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
                                     .port = answered.port,
                                     .mode = answered.mode,
                                     .ipv6 = answered.address.is_v6(),
+                                    .udp = answered.is_udp(),
                                     .may_linger = answered.hunt.fresh() >= plenty});
         } else {
             asked.socket = std::move(answered.socket);
@@ -235,10 +269,71 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
     }
 }
 
-allocation allocator::prepare(const request& asked)
+void allocator::run_instead(const port_backend& failed, request& asked,
+                            const std::error_code& failure)
 {
-    return {.what = asked.what,
-            .address = asked.addresses.empty() ? any_address_ : *asked.addresses.begin(),
+    request* const alone = &asked;
+    if (port_backend* const other = backends_.instead_of(&failed, asked.which))
+        run_on(*other, std::span(&alone, 1));
+    else
+        asked.ec = failure;
+}
+
+void allocator::find_set(port_backend& through, request& asked,
+                         std::span<const holder_at> holders)
+{
+    const port_pattern pattern = asked.pattern.value_or(1);
+    if (pattern.size() == 0)
+        return;
+    const auto from = candidates(asked.ports.value_or(ephemeral_range_),
+                                 asked.browser_safe, footprint(pattern));
+    if (from->size() < (is_rigid(pattern) ? 1 : pattern.size())) {
+        asked.ec = from->empty() && footprint(pattern) == port_pattern(1)
+                       ? error::no_ports
+                       : error::pattern_too_wide;
+        return;
+    }
+
+    set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
+                      asked.mode);
+    asked.ec = search.run();
+    if (search.could_take_nothing())
+        run_instead(through, asked, asked.ec);
+    if (asked.ec || search.could_take_nothing())
+        return;
+
+    std::vector<port_lease> leases;
+    leases.reserve(pattern.size());
+    const bool may_linger = from->fresh() >= plenty;
+    search.take([&](const found_port& found) {
+        leases.push_back(make_lease(found, may_linger));
+    });
+    if (asked.pattern)
+        asked.leases = std::move(leases);
+    else
+        asked.lease = std::move(leases.front());
+}
+
+port_lease allocator::make_lease(const found_port& found, bool may_linger)
+{
+    const holder& first = found.holders.front();
+    const bool alone = found.holders.size() == 1;
+    return lease_access::make(
+        {.by = alone ? first.by : &groups_,
+         .handle = alone ? first.handle : groups_.add(found.holders),
+         .port = found.port,
+         .mode = found.mode,
+         .ipv6 = first.kind.ipv6,
+         .udp = first.kind.udp,
+         .may_linger = may_linger});
+}
+
+allocation allocator::prepare(const request& asked, const holder_at& only)
+{
+    const bool udp_lease = asked.what == product::lease && only.udp;
+    return {.what = udp_lease ? product::udp_lease : asked.what,
+            .address = only.address,
+            .ipv6_only = only.ipv6_only,
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,
@@ -280,11 +375,13 @@ port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_saf
 }
 
 std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
-                                                       bool browser_safe)
+                                                       bool browser_safe,
+                                                       const port_pattern& pattern)
 {
     const std::lock_guard lock(mutex_);
     const auto found = std::ranges::find_if(candidates_, [&](const auto& set) {
-        return set->browser_safe() == browser_safe && set->ports() == ports;
+        return set->browser_safe() == browser_safe && set->pattern() == pattern &&
+               set->ports() == ports;
     });
     if (found != candidates_.end()) {
         std::rotate(candidates_.begin(), found, found + 1);
@@ -296,7 +393,7 @@ std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
     candidates_.insert(candidates_.begin(),
                        std::make_shared<candidate_ports>(
                            ports, reserved_ports_, std::minstd_rand(seed()),
-                           ephemeral_range_.first, browser_safe, worker_));
+                           ephemeral_range_.first, browser_safe, worker_, pattern));
     return candidates_.front();
 }
 
@@ -365,6 +462,11 @@ void throw_error(const std::error_code& ec, const char* verb, const request& ask
         for (const asio::ip::address& address : asked.addresses)
             details += (details.empty() ? "" : " ") + address.to_string();
         details += searched(asked.ports, asked.browser_safe);
+        if (asked.pattern)
+            details += ", " + std::to_string(asked.pattern->size()) + " of them" +
+                       (is_rigid(*asked.pattern) ? " together" : "");
+        if (asked.transports != transports::tcp)
+            details += asked.transports == transports::udp ? ", UDP" : ", TCP and UDP";
         if (asked.preferred)
             details += ", preferred " + std::to_string(*asked.preferred);
         if (asked.browser_safe)
@@ -404,6 +506,26 @@ port_lease find_unused_port(const find_options& options)
     if (ec)
         detail::throw_error(ec, "find_unused_port", detail::request(options));
     return lease;
+}
+
+std::vector<port_lease> find_unused_ports(const port_pattern& pattern,
+                                          const find_options& options,
+                                          std::error_code& ec) noexcept
+{
+    detail::request asked(pattern, options);
+    detail::allocate(asked);
+    ec = asked.ec;
+    return std::move(asked.leases);
+}
+
+std::vector<port_lease> find_unused_ports(const port_pattern& pattern,
+                                          const find_options& options)
+{
+    std::error_code ec;
+    std::vector<port_lease> leases = find_unused_ports(pattern, options, ec);
+    if (ec)
+        detail::throw_error(ec, "find_unused_ports", detail::request(pattern, options));
+    return leases;
 }
 
 } // namespace berth

@@ -3,6 +3,9 @@
 
 #include "backend.hpp"
 #include "candidate_ports.hpp"
+#include "holder_groups.hpp"
+#include "holder_list.hpp"
+#include "set_search.hpp"
 
 #include <berth/detail/request.hpp>
 
@@ -49,18 +52,24 @@ private:
     ~allocator() = default;
 
     static void disown_after_fork() noexcept;
+    void disown() noexcept;
     static const bool watching_forks;
 
     void run(std::span<request* const> batch);
     void run_once(std::span<request* const> batch);
     [[nodiscard]] bool close_all_dropped(std::uint64_t closed_before) noexcept;
-    [[nodiscard]] allocation prepare(const request& asked);
+    [[nodiscard]] allocation prepare(const request& asked, const holder_at& only);
+    void find_set(port_backend& through, request& asked,
+                  std::span<const holder_at> holders);
+    [[nodiscard]] port_lease make_lease(const found_port& found, bool may_linger);
     [[nodiscard]] bool is_left_to_system(const std::optional<port_set>& ports,
                                          bool browser_safe) const noexcept;
     [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports,
                                  bool browser_safe = false, std::uint16_t preferred = 0);
-    [[nodiscard]] std::shared_ptr<candidate_ports> candidates(const port_set& ports,
-                                                              bool browser_safe);
+    [[nodiscard]] std::shared_ptr<candidate_ports>
+    candidates(const port_set& ports, bool browser_safe, const port_pattern& pattern = 1);
+    void run_instead(const port_backend& failed, request& asked,
+                     const std::error_code& failure);
     void run_on(port_backend& through, std::span<request* const> batch);
 
     backend_choice backends_;
@@ -70,7 +79,9 @@ private:
     std::error_code environment_error_;
     const port_set default_ports_;
     const std::optional<std::uint32_t> worker_; // our number, where a test runner tells
-    const asio::ip::address any_address_;
+    const bool have_ipv6_;
+    const bool have_ipv6_loopback_;
+    holder_groups groups_;
 
     std::atomic<std::uint64_t> drops_closed_ =
         0; // as port_backend::close_all_dropped() said

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "lease_holder.hpp"
 #include "port_hunt.hpp"
 
 #include <berth/backend.hpp>
@@ -25,35 +26,35 @@ inline constexpr std::size_t max_batch = 64;
 struct allocation {
     product what;
     asio::ip::address address;
+    bool ipv6_only; // where the address is `[::]`
     lease_mode mode;
     bool listen;
     int backlog;
     port_hunt hunt;
 
+    [[nodiscard]] bool is_lease() const noexcept
+    {
+        return what == product::lease || what == product::udp_lease;
+    }
+
+    [[nodiscard]] bool is_udp() const noexcept
+    {
+        return what == product::udp_socket || what == product::udp_lease;
+    }
+
     // The answer. Where `ec` is set nothing is open.
     std::error_code ec = {};
     std::uint16_t port = 0;
-    std::uint32_t handle = 0;  // product::lease: what the back end knows the holder by
+    std::uint32_t handle = 0;  // of a lease: what the back end knows the holder by
     unique_socket socket = {}; // the other products
 };
 
 /// One way of opening and binding sockets. Threads: any.
-class port_backend {
+class port_backend : public lease_holder {
 public:
-    port_backend() = default;
-    port_backend(const port_backend&) = delete;
-    port_backend& operator=(const port_backend&) = delete;
-    virtual ~port_backend() = default;
-
     /// Answers at most `max_batch` allocations. An error returned says that the back end could
     /// take none of them, for want of descriptors or memory, and that they are as they were.
     [[nodiscard]] virtual std::error_code run(std::span<allocation> batch) noexcept = 0;
-
-    /// Ends a lease's holder: the port is free when this returns.
-    virtual void close(std::uint32_t handle) noexcept = 0;
-
-    /// Ends a lease's holder together with what comes next, at the latest with close_dropped().
-    virtual void close_soon(std::uint32_t handle) noexcept { close(handle); }
 
     /// Ends what close_soon() was told before.
     virtual void close_dropped() noexcept {}
@@ -61,31 +62,6 @@ public:
     /// The same, also for what is on its way to its end on another thread; says how often
     /// close_soon() had been told anything until then.
     [[nodiscard]] virtual std::uint64_t close_all_dropped() noexcept { return 0; }
-
-    /// Opens or seals a lease's holder.
-    [[nodiscard]] virtual std::error_code set_mode(std::uint32_t handle,
-                                                   lease_mode mode) noexcept = 0;
-
-    /// A second descriptor of a lease's holder, not inherited by programs that are started.
-    [[nodiscard]] virtual unique_socket duplicate(std::uint32_t handle,
-                                                  std::error_code& ec) noexcept = 0;
-
-    /// What lets another process open the socket of a lease's holder; on Windows only.
-    [[nodiscard]] virtual protocol_info duplicate_for(std::uint32_t, std::uint32_t,
-                                                      std::error_code& ec) noexcept
-    {
-        ec = std::make_error_code(std::errc::not_supported);
-        return {};
-    }
-
-    /// Called in the child of a fork, of which this back end knows nothing any more: what it
-    /// holds is the parent's. Async-signal-safe.
-    virtual void disown() noexcept { disowned_.store(true); }
-
-    [[nodiscard]] bool disowned() const noexcept { return disowned_.load(); }
-
-private:
-    std::atomic<bool> disowned_ = false;
 };
 
 /// The system's plain way: POSIX system calls, or Winsock.
@@ -118,7 +94,7 @@ public:
     /// Why the error is backend_unavailable.
     [[nodiscard]] std::string why_unavailable(backend which);
 
-    /// As port_backend::disown().
+    /// As lease_holder::disown().
     void disown() noexcept;
 
 private:

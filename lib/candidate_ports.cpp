@@ -4,6 +4,7 @@
 #include "browser_ports.hpp"
 
 #include <algorithm>
+#include <bitset>
 
 namespace berth::detail {
 
@@ -13,21 +14,35 @@ namespace {
 // in time what others gave back, seldom enough to cost nothing.
 constexpr std::uint32_t busy_probe_interval = 64;
 
+constexpr std::size_t all_ports = 65536;
+
+// The ports with which the pattern can begin.
 std::vector<std::uint16_t> eligible(const port_set& ports,
                                     std::span<const port_range> reserved,
-                                    bool browser_safe, bool odd)
+                                    bool browser_safe, const port_pattern& pattern)
 {
+    std::bitset<all_ports> allowed;
+    for (const port_range range : ports.ranges())
+        for (std::uint32_t port = range.first; port <= range.last; ++port)
+            allowed[port] =
+                !browser_safe || !blocked_by_browsers(static_cast<std::uint16_t>(port));
+    for (const port_range range : reserved)
+        for (std::uint32_t port = range.first; port <= range.last; ++port)
+            allowed[port] = false;
+
     std::vector<std::uint16_t> found;
-    for (const port_range range : ports.ranges()) {
-        for (std::uint32_t port = range.first; port <= range.last; ++port) {
-            const auto number = static_cast<std::uint16_t>(port);
-            const bool left_out =
-                std::ranges::any_of(
-                    reserved, [number](port_range r) { return r.contains(number); }) ||
-                (browser_safe && blocked_by_browsers(number));
-            if (!left_out && (number % 2 != 0) == odd)
-                found.push_back(number);
+    std::size_t in_a_row = 0;
+    for (std::size_t port = all_ports; port-- > 1;) {
+        in_a_row = allowed[port] ? in_a_row + 1 : 0;
+        bool fits = in_a_row >= (pattern.is_block() ? pattern.size() : 1) &&
+                    port % pattern.divisor() == 0;
+        for (std::size_t i = 0; fits && pattern.has_offsets() && i < pattern.size();
+             ++i) {
+            const std::size_t other = port + pattern.offset(i);
+            fits = other < all_ports && allowed[other];
         }
+        if (fits)
+            found.push_back(static_cast<std::uint16_t>(port));
     }
     return found;
 }
@@ -51,9 +66,10 @@ std::size_t first_place(std::uint32_t worker, std::size_t count, std::minstd_ran
 candidate_ports::candidate_ports(const port_set& ports,
                                  std::span<const port_range> reserved,
                                  std::minstd_rand random, std::uint16_t ephemeral,
-                                 bool browser_safe, std::optional<std::uint32_t> worker)
-    : ports_(ports), browser_safe_(browser_safe), range_{ports.ranges().front().first,
-                                                         ports.ranges().back().last},
+                                 bool browser_safe, std::optional<std::uint32_t> worker,
+                                 const port_pattern& pattern)
+    : ports_(ports), browser_safe_(browser_safe),
+      pattern_(pattern), range_{ports.ranges().front().first, ports.ranges().back().last},
       fresh_(range_.size()), busy_(fresh_ + 1), links_(range_.size() + 2U),
       is_fresh_(range_.size())
 {
@@ -64,22 +80,24 @@ candidate_ports::candidate_ports(const port_set& ports,
     // (__inet_hash_connect() in the kernel's net/ipv4/inet_hashtables.c): the others collide
     // less with clients.
     const bool client_is_odd = ephemeral % 2 != 0;
-    for (const bool odd : {!client_is_odd, client_is_odd}) {
-        std::vector<std::uint16_t> found = eligible(ports, reserved, browser_safe, odd);
-        if (worker && !found.empty()) {
-            std::ranges::shuffle(found, std::minstd_rand());
-            const auto place = first_place(*worker, found.size(), random);
-            std::rotate(found.begin(), found.begin() + std::ptrdiff_t(place),
-                        found.end());
+    std::vector<std::uint16_t> all = eligible(ports, reserved, browser_safe, pattern);
+    const auto clients = std::ranges::partition(
+        all, [&](std::uint16_t port) { return (port % 2 != 0) != client_is_odd; });
+    for (const auto part :
+         {std::span(all.begin(), clients.begin()), std::span(clients)}) {
+        if (worker && !part.empty()) {
+            std::ranges::shuffle(part, std::minstd_rand());
+            const auto place = first_place(*worker, part.size(), random);
+            std::ranges::rotate(part, part.begin() + std::ptrdiff_t(place));
         } else {
-            std::ranges::shuffle(found, random);
+            std::ranges::shuffle(part, random);
         }
-        for (const std::uint16_t port : found) {
+        for (const std::uint16_t port : part) {
             append(fresh_, index(port - range_.first));
             set_fresh(index(port - range_.first), true);
         }
     }
-    empty_ = fresh() == 0;
+    size_ = fresh();
 }
 
 std::uint16_t candidate_ports::take(const std::vector<bool>& tried) noexcept

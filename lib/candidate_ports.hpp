@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <berth/port_pattern.hpp>
 #include <berth/port_set.hpp>
 
 #include <atomic>
@@ -30,20 +31,26 @@ namespace berth::detail {
 class candidate_ports {
 public:
     /// `ports` holds one at least. `ephemeral` is the first port of the system's ephemeral range.
-    /// `browser_safe` leaves out what browsers block. `worker` is the number of this process.
+    /// `browser_safe` leaves out what browsers block. `worker` is the number of this process. A
+    /// rigid `pattern` leaves the ports with which it can begin.
     candidate_ports(const port_set& ports, std::span<const port_range> reserved,
                     std::minstd_rand random, std::uint16_t ephemeral = 0,
                     bool browser_safe = false,
-                    std::optional<std::uint32_t> worker = std::nullopt);
+                    std::optional<std::uint32_t> worker = std::nullopt,
+                    const port_pattern& pattern = 1);
 
     candidate_ports(const candidate_ports&) = delete;
     candidate_ports& operator=(const candidate_ports&) = delete;
 
     [[nodiscard]] const port_set& ports() const noexcept { return ports_; }
     [[nodiscard]] bool browser_safe() const noexcept { return browser_safe_; }
+    [[nodiscard]] const port_pattern& pattern() const noexcept { return pattern_; }
 
     /// Whether nothing is left of the ports.
-    [[nodiscard]] bool empty() const noexcept { return empty_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+
+    /// The number of candidates.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
     /// From the lowest port to the highest.
     [[nodiscard]] port_range range() const noexcept { return range_; }
@@ -79,10 +86,11 @@ private:
 
     const port_set ports_;
     const bool browser_safe_;
+    const port_pattern pattern_;
     const port_range range_;
     const index fresh_;
     const index busy_;
-    bool empty_ = true;
+    std::size_t size_ = 0;
     std::mutex mutex_;
     std::vector<link> links_;
     std::vector<bool> is_fresh_; // by offset

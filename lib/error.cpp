@@ -45,6 +45,14 @@ public:
         case error::invalid_families:
             return "the option `families` names none, or leaves out the family of one of "
                    "`addresses`: v4, v6 or both is wanted";
+        case error::invalid_pattern:
+            return "nothing can match the pattern: 1 to 65535 ports are wanted, offsets "
+                   "given "
+                   "once with 0 among them, multiples of 1 or more";
+        case error::pattern_too_wide:
+            return "the pattern is too wide for the ports to choose from: widen `ports`";
+        case error::not_tcp:
+            return "the lease holds no TCP port, which is what can listen";
         }
         return "unknown error " + std::to_string(value);
     }
@@ -63,7 +71,11 @@ public:
         case error::invalid_preferred:
         case error::invalid_transports:
         case error::invalid_families:
+        case error::invalid_pattern:
+        case error::pattern_too_wide:
             return std::errc::invalid_argument;
+        case error::not_tcp:
+            return std::errc::wrong_protocol_type;
         case error::backend_unavailable:
             return std::errc::not_supported;
         case error::lease_empty:

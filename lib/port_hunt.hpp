@@ -11,6 +11,12 @@
 
 namespace berth::detail {
 
+/// Which candidates a search has had, and whether EACCES was the only reason so far.
+struct tried_ports {
+    std::vector<bool> by_offset; // empty: none
+    bool all_denied = true;
+};
+
 /// The search for one port, without I/O: result of the last try in, what to do next out. A
 /// preferred port is tried before the candidates, of which it may be one.
 ///
@@ -29,11 +35,21 @@ public:
         std::error_code ec;
     };
 
-    /// Without candidates the choice is the system's; 0 prefers no port.
+    /// Without candidates the choice is the system's; 0 prefers no port. Several hunts for different
+    /// ports may share what was tried: each candidate is then tried once by all together.
     explicit port_hunt(std::shared_ptr<candidate_ports> candidates,
-                       std::uint16_t preferred = 0) noexcept
-        : candidates_(std::move(candidates)), preferred_(preferred)
+                       std::uint16_t preferred = 0,
+                       tried_ports* shared = nullptr) noexcept
+        : candidates_(std::move(candidates)), preferred_(preferred), shared_(shared)
     {}
+
+    /// For this port or none.
+    [[nodiscard]] static port_hunt only(std::uint16_t port) noexcept
+    {
+        port_hunt hunt(nullptr, port);
+        hunt.only_ = true;
+        return hunt;
+    }
 
     port_hunt(port_hunt&&) noexcept = default;
     port_hunt& operator=(port_hunt&&) = delete;
@@ -78,12 +94,15 @@ public:
 
 private:
     [[nodiscard]] step next(std::error_code otherwise);
+    [[nodiscard]] tried_ports& tried() noexcept { return shared_ ? *shared_ : tried_; }
+    void mark(std::uint16_t port);
 
     std::shared_ptr<candidate_ports> candidates_;
     std::uint16_t preferred_;
+    bool only_ = false;
     std::uint16_t taken_ = 0; // the port that is tried now, where it is a candidate
-    std::vector<bool> tried_; // empty until the first refusal
-    bool all_denied_ = true;  // EACCES was the only reason so far
+    tried_ports tried_;
+    tried_ports* shared_; // in the place of tried_, where there is one
 };
 
 } // namespace berth::detail

@@ -42,7 +42,9 @@ void port_lease::set_mode(lease_mode mode, std::error_code& ec) noexcept
         ec = error::lease_empty;
         return;
     }
-    ec = mode == held_.mode ? std::error_code() : held_.by->set_mode(held_.handle, mode);
+    ec = mode == held_.mode
+             ? std::error_code()
+             : held_.by->set_mode(held_.handle, {held_.udp, held_.ipv6}, mode);
     if (!ec)
         held_.mode = mode;
 }
@@ -56,6 +58,18 @@ std::uint16_t port_lease::release() noexcept
             detail::allocator::instance().returned(held.port);
     }
     return held.port;
+}
+
+void port_lease::release_first() noexcept
+{
+    const auto next = held_.by->close_first(held_.handle);
+    if (!next) {
+        detail::allocator::instance().returned(held_.port);
+        held_ = {};
+        return;
+    }
+    held_.udp = next->udp;
+    held_.ipv6 = next->ipv6;
 }
 
 void port_lease::drop() noexcept

@@ -43,7 +43,7 @@ completion::~completion()
         allocator::close_dropped();
 }
 
-bool completion::close_soon(port_backend& from, std::uint32_t handle) noexcept
+bool completion::close_soon(lease_holder& from, std::uint32_t handle) noexcept
 {
     if (current == nullptr)
         return false;

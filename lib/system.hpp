@@ -27,6 +27,14 @@ namespace berth::detail {
 /// Whether sockets of the IPv6 family can be opened here.
 [[nodiscard]] bool have_ipv6();
 
+/// Whether the host has this address. False too where that cannot be told.
+[[nodiscard]] bool have_address(const asio::ip::address& address) noexcept;
+
+/// Whether a holder of UDP is connected, that it may take no datagram. connect() gives a socket
+/// on a wildcard one address, so that it holds the loopback addresses instead. On Windows a
+/// socket on one address keeps nobody off the wildcard.
+inline constexpr bool udp_holders_are_connected = BERTH_WINDOWS == 0;
+
 /// POSIX only: whether the system makes IPv6 sockets IPv6-only unless told otherwise.
 [[nodiscard]] bool ipv6_only_by_default();
 

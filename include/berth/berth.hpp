@@ -8,8 +8,10 @@
 #include <berth/bind_ephemeral.hpp>
 #include <berth/error.hpp>
 #include <berth/find_unused_port.hpp>
+#include <berth/find_unused_ports.hpp>
 #include <berth/options.hpp>
 #include <berth/port_lease.hpp>
+#include <berth/port_pattern.hpp>
 #include <berth/port_range.hpp>
 #include <berth/port_set.hpp>
 #include <berth/protocol_info.hpp>

@@ -57,6 +57,18 @@ enum class error {
     /// The option `families` names none, or leaves out that of one of `addresses`.
     /// Equal to `std::errc::invalid_argument`.
     invalid_families,
+
+    /// A `port_pattern` that nothing can match: an offset given twice, negative or above 65 534, none
+    /// of 0, a multiple of 0, more than 65 535 ports, a block of none. Equal to `std::errc::invalid_argument`.
+    invalid_pattern,
+
+    /// The ports to choose from have no place for the `port_pattern`.
+    /// Equal to `std::errc::invalid_argument`.
+    pattern_too_wide,
+
+    /// The lease holds no TCP port, which is what can listen.
+    /// Equal to `std::errc::wrong_protocol_type`.
+    not_tcp,
 };
 
 /// The category of `berth::error`. Threads: any.

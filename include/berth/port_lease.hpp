@@ -3,6 +3,7 @@
 
 #include <berth/detail/adopt.hpp>
 #include <berth/detail/native_socket.hpp>
+#include <berth/error.hpp>
 #include <berth/options.hpp>
 #include <berth/protocol_info.hpp>
 
@@ -15,16 +16,17 @@
 namespace berth {
 
 namespace detail {
-class port_backend;
+class lease_holder;
 struct lease_access;
 
 /// What a lease holds.
 struct holding {
-    port_backend* by = nullptr; // none: nothing is held
-    std::uint32_t handle = 0;   // what the back end knows the holder by
+    lease_holder* by = nullptr; // none: nothing is held
+    std::uint32_t handle = 0;   // what that knows the lease by
     std::uint16_t port = 0;
     lease_mode mode = lease_mode::sealed;
-    bool ipv6 : 1 = false;
+    bool ipv6 : 1 = false;       // the first holder
+    bool udp : 1 = false;        // likewise: the lease has no TCP
     bool may_linger : 1 = false; // its end need not be at once
 };
 
@@ -160,6 +162,7 @@ private:
     friend struct detail::lease_access;
 
     void drop() noexcept;
+    void release_first() noexcept;
     void set_mode(lease_mode mode, std::error_code& ec) noexcept;
     [[nodiscard]] detail::unique_socket duplicate(std::error_code& ec) const noexcept;
 
@@ -173,7 +176,10 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
     asio::ip::tcp::acceptor acceptor(ex); // may throw what Asio's reactor says
     // A reusable listener could be joined by a second one that sets SO_REUSEPORT.
     const lease_mode before = held_.mode;
-    seal(ec);
+    if (held_.udp)
+        ec = error::not_tcp;
+    else
+        seal(ec);
     if (!ec) {
         // The lease keeps its own hold until the acceptor listens.
         detail::unique_socket copy = duplicate(ec);
@@ -187,7 +193,7 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
         ec = detail::as_system_error(ec);
     }
     if (!ec) {
-        release();
+        release_first();
         return acceptor;
     }
 

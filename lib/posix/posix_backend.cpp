@@ -82,7 +82,7 @@ public:
             }
             if (one.ec) {
                 give_up(one.socket.release());
-            } else if (one.what == product::lease) {
+            } else if (one.is_lease()) {
                 one.handle = static_cast<std::uint32_t>(one.socket.release());
             }
         }
@@ -95,9 +95,10 @@ public:
             give_up(static_cast<int>(handle));
     }
 
-    std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
+    std::error_code set_mode(std::uint32_t handle, holder_kind kind,
+                             lease_mode mode) noexcept override
     {
-        return set_reuse(static_cast<int>(handle), mode);
+        return set_reuse(static_cast<int>(handle), kind.udp, mode);
     }
 
     unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override
@@ -122,12 +123,14 @@ private:
         close_socket(socket);
     }
 
-    // One after the other: where the second fails the first is taken back.
-    static std::error_code set_reuse(int socket, lease_mode mode) noexcept
+    // One after the other: where the second fails the first is taken back. Never SO_REUSEPORT on
+    // UDP, where it would make the holder one of those among which datagrams are shared out.
+    static std::error_code set_reuse(int socket, bool udp, lease_mode mode) noexcept
     {
         const int value = mode == lease_mode::open ? 1 : 0;
-        if (const auto ec = set_option(socket, SOL_SOCKET, SO_REUSEADDR, value))
-            return ec;
+        const auto failure = set_option(socket, SOL_SOCKET, SO_REUSEADDR, value);
+        if (failure || udp)
+            return failure;
         const auto ec = set_option(socket, SOL_SOCKET, SO_REUSEPORT, value);
         if (ec)
             (void)set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1 - value);
@@ -136,17 +139,19 @@ private:
 
     std::error_code allocate(allocation& one) const
     {
-        const int type = one.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
+        const int type = one.is_udp() ? SOCK_DGRAM : SOCK_STREAM;
         const int family = one.address.is_v6() ? AF_INET6 : AF_INET;
         one.socket = unique_socket(::socket(family, type | SOCK_CLOEXEC, 0));
         const int socket = one.socket.get();
         if (socket == no_socket)
             return last_error();
-        if (one.what == product::lease)
+        if (one.is_lease())
             leases.add(socket);
 
-        if (ipv6_only_by_default_ && one.address.is_v6() && one.address.is_unspecified())
-            if (const auto ec = set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0))
+        if (ipv6_only_by_default_ != one.ipv6_only && one.address.is_v6() &&
+            one.address.is_unspecified())
+            if (const auto ec =
+                    set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, one.ipv6_only ? 1 : 0))
                 return ec;
 
         const auto step = one.hunt.search(
@@ -155,10 +160,15 @@ private:
             return step.ec;
         one.port = step.port;
 
+        if (one.what == product::udp_lease) {
+            const socket_address nobody = silent_peer(one.address);
+            if (::connect(socket, nobody.data(), nobody.size()) != 0)
+                return last_error();
+        }
         // Only now that the port is ours: two sockets that were reusable before their bind
         // could both be given it.
-        if (one.what == product::lease && one.mode == lease_mode::open)
-            return set_reuse(socket, one.mode);
+        if (one.is_lease() && one.mode == lease_mode::open)
+            return set_reuse(socket, one.is_udp(), one.mode);
         if (one.what == product::tcp_acceptor && one.listen &&
             ::listen(socket, one.backlog) != 0)
             return last_error();

@@ -97,6 +97,14 @@ bool have_ipv6()
     return probe.get() != no_socket;
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): as in socket_address
+bool have_address(const asio::ip::address& address) noexcept
+{
+    const unique_socket probe(
+        ::socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return probe.get() != no_socket && !bind_to(probe.get(), address, 0);
+}
+
 bool ipv6_only_by_default()
 {
     return read_parameter("ipv6/bindv6only").starts_with('1');

@@ -46,6 +46,12 @@ inline void prep_bind(io_uring_sqe& sqe, socket_at socket, const sockaddr* addre
     prep_on(sqe, op_bind, socket, address, 0, size);
 }
 
+inline void prep_connect(io_uring_sqe& sqe, socket_at socket, const sockaddr* address,
+                         socklen_t size) noexcept
+{
+    prep_on(sqe, IORING_OP_CONNECT, socket, address, 0, size);
+}
+
 inline void prep_listen(io_uring_sqe& sqe, socket_at socket, int backlog) noexcept
 {
     prep_on(sqe, op_listen, socket, nullptr, static_cast<unsigned>(backlog), 0);

@@ -13,7 +13,7 @@ namespace berth::detail {
 
 namespace {
 
-// SOCKET, IPV6_V6ONLY, BIND, SO_REUSEADDR, SO_REUSEPORT.
+// SOCKET, IPV6_V6ONLY, BIND, SO_REUSEADDR, SO_REUSEPORT; with UDP CONNECT, SO_REUSEADDR.
 constexpr unsigned longest_chain = 5;
 
 constexpr unsigned ring_entries = 64;      // 16 KiB of locked memory
@@ -115,7 +115,7 @@ std::error_code shard::run(std::span<allocation> batch) noexcept
     const std::span<attempt> attempts = std::span(attempts_).first(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
         attempts[i] = attempt();
-        if (batch[i].what == product::lease) {
+        if (batch[i].is_lease()) {
             attempts[i].slot = free_slots_.back();
             free_slots_.pop_back();
         }
@@ -168,12 +168,12 @@ void shard::queue(std::size_t number, attempt& one, const allocation& asked) noe
         request.user_data = number << 8U | static_cast<std::uint8_t>(reached);
     };
     constexpr unsigned link = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
-    const bool is_lease = asked.what == product::lease;
+    const bool is_lease = asked.is_lease();
     one.address = socket_address(asked.address, one.step.port);
     one.waiting = true;
 
     if (!one.opened) {
-        const int type = asked.what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
+        const int type = asked.is_udp() ? SOCK_DGRAM : SOCK_STREAM;
         const int family = one.address.family();
         if (!is_lease) {
             // A descriptor, whose number must be known before anything is done with it. By way of
@@ -191,25 +191,37 @@ void shard::queue(std::size_t number, attempt& one, const allocation& asked) noe
 
     const socket_at socket =
         is_lease ? in_slot(one.slot) : socket_at{one.socket.get(), 0};
-    if (ipv6_only_by_default_ && asked.address.is_v6() && asked.address.is_unspecified())
+    if (ipv6_only_by_default_ != asked.ipv6_only && asked.address.is_v6() &&
+        asked.address.is_unspecified())
         add(stage::finish, link, [&](io_uring_sqe& request) {
-            prep_setsockopt(request, socket, IPPROTO_IPV6, IPV6_V6ONLY, off);
+            prep_setsockopt(request, socket, IPPROTO_IPV6, IPV6_V6ONLY,
+                            asked.ipv6_only ? on : off);
         });
 
     const bool opens = is_lease && asked.mode == lease_mode::open;
     const bool listens = asked.what == product::tcp_acceptor && asked.listen;
-    add(stage::bind, opens || listens ? link : 0, [&](io_uring_sqe& request) {
+    const bool connects = asked.what == product::udp_lease;
+    add(stage::bind, opens || listens || connects ? link : 0, [&](io_uring_sqe& request) {
         prep_bind(request, socket, one.address.data(), one.address.size());
     });
+    if (connects) {
+        one.peer = silent_peer(asked.address);
+        add(stage::finish, opens ? link : 0, [&](io_uring_sqe& request) {
+            prep_connect(request, socket, one.peer.data(), one.peer.size());
+        });
+    }
     if (opens) {
         // Only now that the port is ours: two sockets that were reusable before their bind
         // could both be given it.
-        add(stage::finish, link, [&](io_uring_sqe& request) {
+        add(stage::finish, connects ? 0 : link, [&](io_uring_sqe& request) {
             prep_setsockopt(request, socket, SOL_SOCKET, SO_REUSEADDR, on);
         });
-        add(stage::finish, 0, [&](io_uring_sqe& request) {
-            prep_setsockopt(request, socket, SOL_SOCKET, SO_REUSEPORT, on);
-        });
+        // Never on UDP, where it would make the holder one of those among which datagrams are
+        // shared out.
+        if (!connects)
+            add(stage::finish, 0, [&](io_uring_sqe& request) {
+                prep_setsockopt(request, socket, SOL_SOCKET, SO_REUSEPORT, on);
+            });
     }
     if (listens)
         add(stage::finish, 0,
@@ -300,7 +312,7 @@ void shard::give_up(attempt& one, allocation& asked) noexcept
     one.answered = true;
     asked.ec = one.step.ec;
     one.socket = {};
-    if (asked.what != product::lease)
+    if (!asked.is_lease())
         return;
     if (one.opened)
         queue_close(one.slot);
@@ -314,7 +326,7 @@ void shard::close(unsigned slot) noexcept
     free_slots_.push_back(static_cast<std::uint16_t>(slot));
 }
 
-std::error_code shard::set_mode(unsigned slot, lease_mode mode) noexcept
+std::error_code shard::set_mode(unsigned slot, bool udp, lease_mode mode) noexcept
 {
     if (broken_)
         return broken_;
@@ -326,6 +338,8 @@ std::error_code shard::set_mode(unsigned slot, lease_mode mode) noexcept
     };
     if (const int result = set(SO_REUSEADDR, open); result < 0)
         return system_error(-result);
+    if (udp)
+        return {};
     if (const int result = set(SO_REUSEPORT, open); result < 0) {
         (void)set(SO_REUSEADDR, !open);
         return system_error(-result);

@@ -21,7 +21,7 @@ namespace berth::detail {
 /// descriptors of bound sockets.
 ///
 /// Every operation used here completes while it is submitted (io_socket(), io_bind(),
-/// io_listen(), io_uring_cmd_sock(), io_install_fixed_fd() and io_close() in the kernel's
+/// io_listen(), io_connect() of a datagram socket, io_uring_cmd_sock(), io_install_fixed_fd() and io_close() in the kernel's
 /// io_uring/ never go to a worker), so that waiting for completions does not wait.
 class shard {
 public:
@@ -56,7 +56,8 @@ public:
     [[nodiscard]] std::error_code run(std::span<allocation> batch) noexcept;
 
     void close(unsigned slot) noexcept;
-    [[nodiscard]] std::error_code set_mode(unsigned slot, lease_mode mode) noexcept;
+    [[nodiscard]] std::error_code set_mode(unsigned slot, bool udp,
+                                           lease_mode mode) noexcept;
     [[nodiscard]] unique_socket install(unsigned slot, std::error_code& ec) noexcept;
 
     /// For the child of a fork; without the mutex.
@@ -76,6 +77,7 @@ private:
         unique_socket socket; // of the other products, once it is opened
         port_hunt::step step;
         socket_address address;
+        socket_address peer; // of a holder of UDP
         bool opened = false;
         bool waiting = false; // a completion is due
         bool answered = false;

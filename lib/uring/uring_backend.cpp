@@ -38,7 +38,7 @@ public:
         std::error_code ec(refused_.load(), std::system_category());
         if (ec)
             return ec;
-        const auto leases = std::ranges::count(batch, product::lease, &allocation::what);
+        const auto leases = std::ranges::count_if(batch, &allocation::is_lease);
         const auto [number, lock] = acquire(static_cast<std::size_t>(leases), ec);
         if (ec)
             return ec;
@@ -46,7 +46,7 @@ public:
         if (const std::error_code broken = shard_at(number).broken())
             refused_.store(broken.value());
         for (allocation& one : batch)
-            if (!one.ec && one.what == product::lease)
+            if (!one.ec && one.is_lease())
                 one.handle |= static_cast<std::uint32_t>(number << slot_bits);
         return ec;
     }
@@ -85,11 +85,12 @@ public:
         return until_now;
     }
 
-    std::error_code set_mode(std::uint32_t handle, lease_mode mode) noexcept override
+    std::error_code set_mode(std::uint32_t handle, holder_kind kind,
+                             lease_mode mode) noexcept override
     {
         shard& holder = shard_at(handle >> slot_bits);
         const std::lock_guard lock(holder.mutex());
-        return holder.set_mode(handle & slot_mask, mode);
+        return holder.set_mode(handle & slot_mask, kind.udp, mode);
     }
 
     unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override

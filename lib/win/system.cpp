@@ -58,6 +58,14 @@ bool have_ipv6()
     return !ec;
 }
 
+bool have_address(const asio::ip::address& address) noexcept
+{
+    std::error_code ec;
+    const unique_socket probe =
+        open_socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM, ec);
+    return !ec && !bind_to(probe.get(), address, 0);
+}
+
 port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
                          port_hunt& hunt)
 {

@@ -31,7 +31,8 @@ asio::ip::address wildcard_beside(const asio::ip::address& address) noexcept
     return asio::ip::address_v4::any();
 }
 
-// Whether a port is free on every address. Microsoft's table of binds lets an exclusive socket on
+// Whether a port is free on every address of the family, for the same lease may hold it on one of
+// the other. Microsoft's table of binds lets an exclusive socket on
 // one address in beside a server on the wildcard, whose clients it would take
 // (https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse).
 // An exclusive socket on the wildcard is let in beside nobody: WSAEADDRINUSE says that somebody
@@ -41,7 +42,7 @@ std::error_code probe(const asio::ip::address& address, int type,
 {
     const asio::ip::address everywhere = wildcard_beside(address);
     std::error_code ec;
-    const unique_socket socket = open_exclusive(everywhere, type, ec);
+    const unique_socket socket = open_exclusive(everywhere, type, true, ec);
     return ec ? ec : bind_to(socket.get(), everywhere, port);
 }
 
@@ -96,13 +97,13 @@ int get_option(native_socket socket, int level, int option, std::error_code& ec)
     return value;
 }
 
-unique_socket open_exclusive(const asio::ip::address& address, int type,
+unique_socket open_exclusive(const asio::ip::address& address, int type, bool ipv6_only,
                              std::error_code& ec) noexcept
 {
     unique_socket socket = open_socket(family_of(address), type, ec);
     // IPv6 sockets are IPv6-only unless told otherwise.
     if (!ec && address.is_v6() && address.is_unspecified())
-        ec = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+        ec = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only ? 1 : 0);
     if (!ec)
         ec = set_option(socket.get(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
     return socket;

@@ -46,7 +46,7 @@ public:
 
 /// An unbound socket on which nobody else's options will count.
 [[nodiscard]] unique_socket open_exclusive(const asio::ip::address& address, int type,
-                                           std::error_code& ec) noexcept;
+                                           bool ipv6_only, std::error_code& ec) noexcept;
 
 /// Binds a socket of a type to a port of the hunt's which nobody has on any address.
 [[nodiscard]] port_hunt::step bind_hunted(native_socket socket, int type,

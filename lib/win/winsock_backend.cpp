@@ -11,11 +11,6 @@ namespace {
 
 static_assert(sizeof(protocol_info) == sizeof(WSAPROTOCOL_INFOW));
 
-int type_of(product what) noexcept
-{
-    return what == product::udp_socket ? SOCK_DGRAM : SOCK_STREAM;
-}
-
 /// Winsock, call by call. A lease's handle is its socket: of a Windows handle 32 bits count
 /// (https://learn.microsoft.com/windows/win32/winprog64/interprocess-communication).
 class winsock_backend final : public port_backend {
@@ -30,7 +25,7 @@ public:
             }
             if (one.ec)
                 one.socket = {};
-            else if (one.what == product::lease)
+            else if (one.is_lease())
                 one.handle = static_cast<std::uint32_t>(one.socket.release());
         }
         return {};
@@ -40,7 +35,8 @@ public:
 
     // No socket can share its address safely: what SO_REUSEADDR lets in may be anybody, and may
     // be given the connections of the first.
-    std::error_code set_mode(std::uint32_t, lease_mode mode) noexcept override
+    std::error_code set_mode(std::uint32_t, holder_kind,
+                             lease_mode mode) noexcept override
     {
         if (mode == lease_mode::sealed)
             return {};
@@ -67,8 +63,8 @@ private:
     static std::error_code allocate(allocation& one)
     {
         std::error_code ec;
-        const int type = type_of(one.what);
-        one.socket = open_exclusive(one.address, type, ec);
+        const int type = one.is_udp() ? SOCK_DGRAM : SOCK_STREAM;
+        one.socket = open_exclusive(one.address, type, one.ipv6_only, ec);
         if (!ec) {
             const auto step = bind_hunted(one.socket.get(), type, one.address, one.hunt);
             one.port = step.port;

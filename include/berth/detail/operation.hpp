@@ -13,7 +13,7 @@
 namespace berth::detail {
 
 class operation_queue;
-class port_backend;
+class lease_holder;
 
 /// A pending request. It is owned by the handler that was posted for it, its *turn*, and waits
 /// in the queue of its context. Whichever turn comes first allocates for all that wait, so that
@@ -70,7 +70,7 @@ public:
     ~completion();
 
     /// Leaves the end of a lease to it; false outside of any.
-    [[nodiscard]] static bool close_soon(port_backend& from,
+    [[nodiscard]] static bool close_soon(lease_holder& from,
                                          std::uint32_t handle) noexcept;
 
 private:

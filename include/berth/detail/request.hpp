@@ -4,6 +4,7 @@
 #include <berth/detail/native_socket.hpp>
 #include <berth/options.hpp>
 #include <berth/port_lease.hpp>
+#include <berth/port_pattern.hpp>
 
 #include <asio/ip/address.hpp>
 
@@ -12,11 +13,12 @@
 #include <exception>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 namespace berth::detail {
 
-/// What the two verbs ask for.
-enum class product : std::uint8_t { lease, tcp_acceptor, udp_socket };
+/// What one socket is to be. A request for leases says `lease`, of whatever transport.
+enum class product : std::uint8_t { lease, udp_lease, tcp_acceptor, udp_socket };
 
 /// What the templates ask and what the library answers.
 struct request {
@@ -27,6 +29,12 @@ struct request {
           browser_safe(options.browser_safe), wait(options.wait), mode(options.mode),
           which(options.backend), where(options.where)
     {}
+
+    request(const port_pattern& wanted, const find_options& options) noexcept
+        : request(options)
+    {
+        pattern = wanted;
+    }
 
     request(product kind, const bind_options& options) noexcept
         : what(kind), addresses(options.address), ports(options.ports),
@@ -43,6 +51,7 @@ struct request {
     std::optional<std::uint16_t> preferred;
     bool browser_safe;
     std::chrono::steady_clock::duration wait;
+    std::optional<port_pattern> pattern; // none: one lease
     lease_mode mode = lease_mode::open;
     bool listen = false;
     int backlog = 0;
@@ -51,8 +60,9 @@ struct request {
 
     // The answer. Where `ec` is set the rest is empty.
     std::error_code ec;
-    port_lease lease;     // product::lease
-    unique_socket socket; // the other products
+    port_lease lease;               // product::lease
+    std::vector<port_lease> leases; // the same, where there is a pattern
+    unique_socket socket;           // the other products
 };
 
 /// Fulfils one request at once.

@@ -1,0 +1,106 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "backend.hpp"
+#include "candidate_ports.hpp"
+#include "holder_groups.hpp"
+#include "holder_list.hpp"
+
+#include <berth/port_pattern.hpp>
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <vector>
+
+namespace berth::detail {
+
+/// Whether a pattern gives the distances of its ports, which must then be found together.
+[[nodiscard]] inline bool is_rigid(const port_pattern& pattern) noexcept
+{
+    return pattern.is_block() || pattern.has_offsets();
+}
+
+/// A port that was found, with its holders, the first of them of TCP if any is.
+struct found_port {
+    std::uint16_t port = 0;
+    lease_mode mode = lease_mode::sealed;
+    std::vector<holder> holders = {};
+};
+
+/// The search for what takes more than one socket: several ports, or several holders on each. It
+/// finds all or keeps nothing.
+///
+/// A port that was refused once is not tried again, whatever first port would need it. Nothing is
+/// waited for while anything is held.
+class set_search {
+public:
+    set_search(port_backend& through, std::shared_ptr<candidate_ports> candidates,
+               std::uint16_t preferred, const port_pattern& pattern,
+               std::span<const holder_at> holders, lease_mode mode);
+    set_search(const set_search&) = delete;
+    set_search& operator=(const set_search&) = delete;
+
+    /// Closes what was not taken.
+    ~set_search();
+
+    /// Searches. Throws std::bad_alloc.
+    [[nodiscard]] std::error_code run();
+
+    /// Whether it ended because the back end could take nothing, as port_backend::run() says.
+    [[nodiscard]] bool could_take_nothing() const noexcept { return could_take_nothing_; }
+
+    /// Hands each port that was found to `keep`, in the order of the pattern; where that throws the
+    /// rest is closed.
+    template <class Keep>
+    void take(Keep&& keep)
+    {
+        for (part& one : parts_) {
+            for (found_port& found : one.found) {
+                keep(found);
+                found.holders.clear();
+            }
+            one.hunt.leased();
+        }
+    }
+
+private:
+    /// The search for one first port and those at the pattern's distances from it.
+    struct part {
+        port_hunt hunt;
+        std::uint16_t first = 0;
+        std::vector<found_port> found = {};
+        std::error_code refusal = {};
+        std::uint16_t refused_port = 0;
+    };
+
+    /// One holder that is asked for.
+    struct place {
+        part* of;
+        std::size_t index; // in the pattern
+        const holder_at* holder;
+    };
+
+    [[nodiscard]] std::error_code settle(part& one, port_hunt::step next);
+    [[nodiscard]] bool is_known_busy(const part& one) const noexcept;
+    [[nodiscard]] std::error_code try_all();
+    [[nodiscard]] std::error_code run_batch(std::span<const place> places);
+    void close(part& one) noexcept;
+
+    port_backend& through_;
+    const std::shared_ptr<candidate_ports> candidates_;
+    const std::uint16_t preferred_;
+    const port_pattern pattern_;
+    const std::size_t ports_in_part_;
+    const std::span<const holder_at> holders_;
+    const lease_mode mode_;
+    bool could_take_nothing_ = false;
+
+    tried_ports tried_;
+    std::bitset<65536> busy_;
+    std::vector<part> parts_;
+};
+
+} // namespace berth::detail
