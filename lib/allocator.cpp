@@ -165,6 +165,12 @@ void allocator::close_dropped() noexcept
         there->backends_.close_dropped();
 }
 
+waiting_line* allocator::line() noexcept
+{
+    allocator* const there = the_allocator.load(std::memory_order_acquire);
+    return there != nullptr ? &there->line_ : nullptr;
+}
+
 void allocator::run(std::span<request* const> batch)
 {
     const std::uint64_t closed_before = drops_closed_.load();
@@ -417,14 +423,23 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
 
 void allocator::returned(std::uint16_t port) noexcept
 {
-    const std::lock_guard lock(mutex_);
-    for (const auto& set : candidates_)
-        if (set->range().contains(port))
-            set->give_back(port);
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& set : candidates_)
+            if (set->range().contains(port))
+                set->give_back(port);
+    }
+    if (!line_.empty())
+        line_.returned(port, system_chooses_ports || ephemeral_range_.contains(port),
+                       waiting_line::clock::now());
 }
 
 void allocate(request& asked) noexcept
 {
+    if (asked.wait > asked.wait.zero()) {
+        allocate_patiently(asked);
+        return;
+    }
     request* const batch = &asked;
     allocator::answer(std::span(&batch, 1));
 }

@@ -6,6 +6,7 @@
 #include "holder_groups.hpp"
 #include "holder_list.hpp"
 #include "set_search.hpp"
+#include "waiting_line.hpp"
 
 #include <berth/detail/request.hpp>
 
@@ -33,6 +34,9 @@ public:
 
     /// As port_backend::close_dropped(), for all there are.
     static void close_dropped() noexcept;
+
+    /// Those who wait for a port; null where there is no allocator yet, and so nobody waits.
+    [[nodiscard]] static waiting_line* line() noexcept;
 
     /// Binds a socket of the caller's and returns the port.
     [[nodiscard]] std::uint16_t
@@ -85,6 +89,8 @@ private:
 
     std::atomic<std::uint64_t> drops_closed_ =
         0; // as port_backend::close_all_dropped() said
+
+    waiting_line line_;
 
     std::mutex mutex_;
     std::vector<std::shared_ptr<candidate_ports>> candidates_; // last used first
