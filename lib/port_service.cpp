@@ -3,6 +3,9 @@
 
 #include "allocator.hpp"
 
+#include <berth/detail/waiter.hpp>
+#include <berth/error.hpp>
+
 #include <asio/error.hpp>
 
 #include <array>
@@ -19,6 +22,28 @@ void operation::join(asio::execution_context& context)
 {
     queue_ = asio::use_service<port_service>(context).queue();
     queue_->join(*this);
+}
+
+void operation::join(asio::execution_context& context, waiter& place)
+{
+    queue_ = asio::use_service<port_service>(context).queue();
+    if (!place.line_up())
+        queue_->join(*this);
+}
+
+bool operation::turn(waiter& place) noexcept
+{
+    if (place.awake()) {
+        if (state_.load(std::memory_order_relaxed) == state::idle)
+            queue_->join(*this);
+        queue_->turn(*this);
+    } else {
+        asked.ec = error::ports_exhausted; // as those ahead have found
+    }
+    if (asked.ec != error::ports_exhausted || cancelled())
+        return true;
+    state_.store(state::idle, std::memory_order_relaxed);
+    return false;
 }
 
 void operation::turn() noexcept

@@ -101,7 +101,7 @@ using bound_socket = typename detail::bound<Protocol>::type;
 /// `error::backend_unavailable`; what the system says. The second form throws `std::system_error`; so do both where Asio
 /// cannot make its reactor for the first socket of a context.
 ///
-/// Threads: any.
+/// Threads: any. The calling thread is blocked while the request waits (`bind_options::wait`).
 ///
 /// Example:
 /// @code
@@ -182,8 +182,9 @@ std::uint16_t bind_ephemeral(Socket& socket, const asio::ip::address& address)
 ///
 /// Errors: as `bind_ephemeral()`; `asio::error::operation_aborted`.
 ///
-/// Cancellation: terminal, partial and total; until the handler runs nothing observable
-/// has happened, and a socket that was bound already is closed.
+/// Cancellation: terminal, partial and total, also while the request waits for a port
+/// (`bind_options::wait`); until the handler runs nothing observable has happened, and a socket
+/// that was bound already is closed.
 ///
 /// Threads: any. What is asked for while the executor is busy goes out as one batch.
 /// On a stopped context the operation waits until the context runs again; when the context is

@@ -24,7 +24,7 @@ namespace berth {
 /// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`;
 /// `error::backend_unavailable`; what the system says. The first form throws `std::system_error`.
 ///
-/// Threads: any.
+/// Threads: any. The calling thread is blocked while the request waits (`find_options::wait`).
 ///
 /// Example:
 /// @code
@@ -71,8 +71,9 @@ struct lease_answer {
 ///
 /// Errors: as `find_unused_port()`; `asio::error::operation_aborted`.
 ///
-/// Cancellation: terminal, partial and total; until the handler runs nothing observable
-/// has happened, and a port that was found already is given back.
+/// Cancellation: terminal, partial and total, also while the request waits for a port
+/// (`find_options::wait`); until the handler runs nothing observable has happened, and a port
+/// that was found already is given back.
 ///
 /// Threads: any. What is asked for while the executor is busy goes out as one batch.
 /// On a stopped context the operation waits until the context runs again; when the context is

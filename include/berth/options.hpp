@@ -38,7 +38,9 @@ struct bind_options {
     /// (https://fetch.spec.whatwg.org/#port-blocking).
     bool browser_safe = false;
 
-    /// How long to wait, where every port is taken, for one that comes back; zero: not at all.
+    /// How long to wait, where every port is taken, for one that comes back, from the call on; zero:
+    /// not at all. When the time is up the error is `error::ports_exhausted`. First come, first
+    /// served among those of this process that wait for the same ports on the same addresses.
     std::chrono::steady_clock::duration wait =
         std::chrono::steady_clock::duration::zero();
 
@@ -96,7 +98,9 @@ struct find_options {
     /// (https://fetch.spec.whatwg.org/#port-blocking).
     bool browser_safe = false;
 
-    /// How long to wait, where every port is taken, for one that comes back; zero: not at all.
+    /// How long to wait, where every port is taken, for one that comes back, from the call on; zero:
+    /// not at all. When the time is up the error is `error::ports_exhausted`. First come, first
+    /// served among those of this process that wait for the same ports on the same addresses.
     std::chrono::steady_clock::duration wait =
         std::chrono::steady_clock::duration::zero();
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <berth/detail/operation.hpp>
+#include <berth/detail/waiter.hpp>
 
 #include <asio/associated_allocator.hpp>
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
+#include <asio/basic_waitable_timer.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/dispatch.hpp>
 #include <asio/error.hpp>
@@ -55,14 +57,22 @@ public:
     {
         typename memory::allocator_type from(asio::get_associated_allocator(handler));
         owner op = make(from, std::move(handler), ex, options);
-        op->join(asio::query(ex, asio::execution::context));
+        if (op->asked.wait > op->asked.wait.zero()) {
+            op->place_.emplace(*op);
+            op->join(asio::query(ex, asio::execution::context), *op->place_);
+        } else {
+            op->join(asio::query(ex, asio::execution::context));
+        }
 
         auto slot = asio::get_associated_cancellation_slot(op->handler_);
         pending* const target = op.get();
         if (slot.is_connected())
             slot.assign([target](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none)
-                    target->cancel();
+                if (type == asio::cancellation_type::none)
+                    return;
+                target->cancel();
+                if (target->place_)
+                    target->place_->rouse();
             });
         try {
             post(std::move(op));
@@ -100,6 +110,75 @@ private:
         owner op;
     };
 
+    // The place in the waiting line of a request that may wait. While it sleeps the operation
+    // belongs to the handler of the timer.
+    class place final : public waiter {
+    public:
+        explicit place(pending& op) noexcept : waiter(op.asked), op_(op) {}
+        place(const place&) = delete;
+        place& operator=(const place&) = delete;
+        ~place() override { leave(); }
+
+        /// True: the operation belongs to the timer.
+        [[nodiscard]] bool sleep() noexcept
+        {
+            try {
+                if (!timer_) {
+                    timer_.emplace(op_.executor_);
+                    depend_on(asio::query(op_.executor_, asio::execution::context));
+                }
+            } catch (const std::exception&) {
+                return false;
+            }
+            return waiter::sleep();
+        }
+
+        /// There is an answer: neither the line nor the context is needed any more.
+        void end() noexcept
+        {
+            leave();
+            timer_.reset();
+        }
+
+    private:
+        using timer =
+            asio::basic_waitable_timer<waiter::clock, asio::wait_traits<waiter::clock>,
+                                       Executor>;
+
+        bool arm(waiter::clock::time_point until) noexcept override
+        {
+            alarm_handler handler{owner(&op_)};
+            try {
+                timer_->expires_at(until);
+                timer_->async_wait(std::move(handler));
+                return true;
+            } catch (const std::exception&) {
+                // Asio takes the handler when it has the memory.
+                (void)handler.op.release();
+                return false;
+            }
+        }
+
+        void wake() noexcept override { timer_->cancel(); }
+        void disarm() noexcept override { timer_.reset(); }
+
+        pending& op_;
+        std::optional<timer> timer_; // Asio's timers are made for one thread at a time
+    };
+
+    struct alarm_handler {
+        using allocator_type = handler_allocator;
+
+        allocator_type get_allocator() const noexcept
+        {
+            return asio::get_associated_allocator(op->handler_);
+        }
+
+        void operator()(const std::error_code&) { take_turn(std::move(op)); }
+
+        owner op;
+    };
+
     struct completer {
         void operator()() { complete(std::move(op)); }
 
@@ -128,7 +207,15 @@ private:
 
     static void take_turn(owner op)
     {
-        op->turn();
+        if (op->place_) {
+            if (!op->turn(*op->place_) && op->place_->sleep()) {
+                (void)op.release();
+                return;
+            }
+            op->place_->end();
+        } else {
+            op->turn();
+        }
         const handler_executor to =
             asio::get_associated_executor(op->handler_, op->executor_);
         if (same(to, op->executor_)) {
@@ -174,6 +261,7 @@ private:
     Executor executor_;
     typename Answer::value_type value_; // made where making it may throw
     std::optional<tracked_work<handler_executor>> handler_work_;
+    std::optional<place> place_; // where it may wait
 };
 
 /// The initiating function objects of every operation that goes through a context's queue: on an

@@ -14,6 +14,7 @@ namespace berth::detail {
 
 class operation_queue;
 class lease_holder;
+class waiter;
 
 /// A pending request. It is owned by the handler that was posted for it, its *turn*, and waits
 /// in the queue of its context. Whichever turn comes first allocates for all that wait, so that
@@ -26,8 +27,16 @@ public:
     /// Waits in the queue of the context. Throws std::bad_alloc.
     void join(asio::execution_context& context);
 
+    /// The same for one that may wait, which goes to the end of its waiting line where there is
+    /// one.
+    void join(asio::execution_context& context, waiter& place);
+
     /// Makes sure of the answer, waiting where another thread is at work on it.
     void turn() noexcept;
+
+    /// The same for one that may wait; false where its answer is still to be waited for, and then
+    /// another turn is due.
+    [[nodiscard]] bool turn(waiter& place) noexcept;
 
     /// From any thread: what is not answered yet will not be asked for any more.
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
