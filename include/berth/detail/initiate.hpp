@@ -111,7 +111,8 @@ private:
     };
 
     // The place in the waiting line of a request that may wait. While it sleeps the operation
-    // belongs to the handler of the timer.
+    // belongs to the handler of the timer. Calls on one of Asio's timers must not overlap: those
+    // that another thread's may meet are made with the line locked.
     class place final : public waiter {
     public:
         explicit place(pending& op) noexcept : waiter(op.asked), op_(op) {}
@@ -127,7 +128,7 @@ private:
                     timer_.emplace(op_.executor_);
                     depend_on(asio::query(op_.executor_, asio::execution::context));
                 }
-            } catch (const std::exception&) {
+            } catch (...) {
                 return false;
             }
             return waiter::sleep();
@@ -152,7 +153,7 @@ private:
                 timer_->expires_at(until);
                 timer_->async_wait(std::move(handler));
                 return true;
-            } catch (const std::exception&) {
+            } catch (...) {
                 // Asio takes the handler when it has the memory.
                 (void)handler.op.release();
                 return false;
@@ -163,7 +164,7 @@ private:
         void disarm() noexcept override { timer_.reset(); }
 
         pending& op_;
-        std::optional<timer> timer_; // Asio's timers are made for one thread at a time
+        std::optional<timer> timer_;
     };
 
     struct alarm_handler {
