@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "backends.hpp"
 #include "catch.hpp"
+#include "logging_allocator.hpp"
+#include "manual_queue.hpp"
 #include "sockets.hpp"
 
 #include <berth/berth.hpp>
@@ -21,7 +23,6 @@
 
 #include <atomic>
 #include <deque>
-#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -300,55 +301,6 @@ TEST_CASE("a default completion token works", "[os]")
 
 namespace {
 
-// Counts what it gives out, and fails at the n-th call.
-struct allocation_log {
-    std::size_t calls = 0;
-    std::size_t live = 0;
-    std::size_t fail_at = static_cast<std::size_t>(-1);
-};
-
-template <class T>
-struct logging_allocator {
-    using value_type = T;
-
-    explicit logging_allocator(allocation_log& l) : log(&l) {}
-    template <class U>
-    logging_allocator(const logging_allocator<U>& other)
-        : log(other.log) // NOLINT: allocators do
-    {}
-
-    T* allocate(std::size_t n)
-    {
-        if (log->calls++ == log->fail_at)
-            throw std::bad_alloc();
-        ++log->live;
-        return std::allocator<T>().allocate(n);
-    }
-
-    void deallocate(T* p, std::size_t n)
-    {
-        --log->live;
-        std::allocator<T>().deallocate(p, n);
-    }
-
-    friend bool operator==(const logging_allocator&, const logging_allocator&) = default;
-
-    allocation_log* log;
-};
-
-template <>
-struct logging_allocator<void> {
-    using value_type = void;
-    explicit logging_allocator(allocation_log& l) : log(&l) {}
-    template <class U>
-    logging_allocator(const logging_allocator<U>& other)
-        : log(other.log) // NOLINT: allocators do
-    {}
-    friend bool operator==(const logging_allocator&, const logging_allocator&) = default;
-
-    allocation_log* log;
-};
-
 struct allocating_handler {
     using allocator_type = logging_allocator<void>;
     allocator_type get_allocator() const { return allocator_type(*log); }
@@ -602,64 +554,6 @@ TEST_CASE("a lease outlives the context and the thread that made it", "[os]")
     asio::io_context other;
     CHECK(std::move(lease).listen(other.get_executor()).is_open());
 }
-
-namespace {
-
-// An executor that names a context but keeps its work elsewhere, as Asio's documentation does for
-// handlers with priorities.
-class manual_queue {
-public:
-    class executor_type {
-    public:
-        executor_type(manual_queue& queue, asio::io_context& context) noexcept
-            : queue_(&queue), context_(&context)
-        {}
-
-        asio::io_context& query(asio::execution::context_t) const noexcept
-        {
-            return *context_;
-        }
-
-        static constexpr asio::execution::blocking_t::never_t
-        query(asio::execution::blocking_t) noexcept
-        {
-            return {};
-        }
-
-        executor_type require(asio::execution::blocking_t::never_t) const noexcept
-        {
-            return *this;
-        }
-
-        template <class Function>
-        void execute(Function function) const
-        {
-            auto shared = std::make_shared<Function>(std::move(function));
-            queue_->work_.emplace_back([shared] { std::move (*shared)(); });
-        }
-
-        friend bool operator==(const executor_type&,
-                               const executor_type&) noexcept = default;
-
-    private:
-        manual_queue* queue_;
-        asio::io_context* context_;
-    };
-
-    void run()
-    {
-        while (!work_.empty()) {
-            auto next = std::move(work_.front());
-            work_.pop_front();
-            next();
-        }
-    }
-
-private:
-    std::deque<std::function<void()>> work_;
-};
-
-} // namespace
 
 TEST_CASE("an executor may keep its work outside the context, even beyond its end",
           "[os]")
