@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "backends.hpp"
 #include "catch.hpp"
+#include "logging_allocator.hpp"
+#include "manual_queue.hpp"
 #include "platform.hpp"
 #include "sockets.hpp"
 
@@ -732,4 +734,85 @@ TEST_CASE("many who wait for few ports are all served, and none twice", "[os]")
         ports.leases.push_back(berth::find_unused_port(ports.find()));
     std::error_code ec;
     CHECK(!berth::find_unused_port(ports.find(0s), ec));
+}
+
+namespace {
+
+struct allocating_handler {
+    using allocator_type = logging_allocator<void>;
+    allocator_type get_allocator() const { return allocator_type(*log); }
+
+    void operator()(std::error_code e, port_lease lease)
+    {
+        live_at_call = log->live;
+        *ec = e;
+        held = std::move(lease);
+    }
+
+    allocation_log* log;
+    std::error_code* ec;
+    std::size_t live_at_call = 0;
+    port_lease held = {};
+};
+
+} // namespace
+
+TEST_CASE("without memory to wait with a request fails as if it had not been to wait",
+          "[os]")
+{
+    BERTH_NEEDS_EXHAUSTION();
+    std::size_t failures = 0;
+    for (std::size_t n = 0;; ++n) {
+        REQUIRE(n < 20);
+        taken port(berth::backend::automatic);
+        allocation_log log;
+        log.fail_at = n;
+        asio::io_context context;
+        std::error_code ec;
+        bool thrown = false;
+        try {
+            berth::async_find_unused_port(context.get_executor(), port.find(),
+                                          allocating_handler{&log, &ec});
+        } catch (const std::bad_alloc&) {
+            thrown = true;
+        }
+        context.poll();
+        const bool failed = ec == berth::error::ports_exhausted;
+        failures += failed ? 1 : 0;
+        CHECK(!(failed && thrown));
+        CHECK((log.live != 0) == (!failed && !thrown));
+        port.give_back();
+        context.run();
+        CHECK(log.live == 0);
+        if (!thrown && !failed && log.calls <= n)
+            break;
+    }
+    CHECK(failures > 0);
+}
+
+TEST_CASE("an executor that keeps its work outside the context may outlive it", "[os]")
+{
+    BERTH_NEEDS_EXHAUSTION();
+    taken port(berth::backend::automatic);
+    manual_queue queue;
+    std::vector<std::error_code> codes;
+    const auto note = [&](std::error_code ec, port_lease) { codes.push_back(ec); };
+    {
+        asio::io_context context;
+        const manual_queue::executor_type ex(queue, context);
+        for (int i = 0; i < 3; ++i)
+            berth::async_find_unused_port(ex, port.find(), note);
+        queue.run();
+        context.poll_one();
+        queue.run();
+        CHECK(codes.empty());
+        port.give_back();
+        // One is woken, and the context ends before it is at work.
+        context.restart();
+        context.poll();
+    }
+    queue.run();
+    CHECK(std::ranges::count(codes, asio::error::operation_aborted) ==
+          static_cast<std::ptrdiff_t>(codes.size()));
+    CHECK(berth::find_unused_port(port.find()).valid());
 }
