@@ -14,13 +14,17 @@ port_hunt::step port_hunt::start()
         if (shared_ != nullptr)
             mark(preferred_);
     }
+    ++tries_;
     return {preferred_, {}};
 }
 
 port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
 {
     const bool denied = ec == std::errc::permission_denied;
-    if (only_ || (!denied && ec != std::errc::address_in_use))
+    if (!denied && ec != std::errc::address_in_use)
+        return {0, ec};
+    ++refusals_;
+    if (only_)
         return {0, ec};
 
     tried().all_denied = tried().all_denied && denied;
@@ -36,6 +40,7 @@ port_hunt::step port_hunt::next(std::error_code otherwise)
     taken_ = candidates_->take(tried().by_offset);
     if (taken_ == 0)
         return {0, otherwise};
+    ++tries_;
     // What the others must not take meanwhile.
     if (shared_ != nullptr)
         mark(taken_);

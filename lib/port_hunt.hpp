@@ -92,6 +92,10 @@ public:
         return candidates_ != nullptr ? candidates_->fresh() : 0;
     }
 
+    /// How many ports it named, and how many of them were refused.
+    [[nodiscard]] std::uint32_t tries() const noexcept { return tries_; }
+    [[nodiscard]] std::uint32_t refusals() const noexcept { return refusals_; }
+
 private:
     [[nodiscard]] step next(std::error_code otherwise);
     [[nodiscard]] tried_ports& tried() noexcept { return shared_ ? *shared_ : tried_; }
@@ -102,6 +106,8 @@ private:
     bool only_ = false;
     std::uint16_t taken_ = 0; // the port that is tried now, where it is a candidate
     tried_ports tried_;
+    std::uint32_t tries_ = 0;
+    std::uint32_t refusals_ = 0;
     tried_ports* shared_; // in the place of tried_, where there is one
 };
 

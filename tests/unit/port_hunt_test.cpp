@@ -253,6 +253,28 @@ TEST_CASE("where the preferred port was denied as all others were that is the er
     CHECK(step.ec == (first == denied ? denied : berth::error::ports_exhausted));
 }
 
+TEST_CASE("a hunt counts the candidates that it named and those that were refused",
+          "[unit]")
+{
+    auto candidates = make_candidates({5000, 5002});
+    {
+        port_hunt hunt(candidates);
+        CHECK(hunt.tries() == 0);
+        auto step = hunt.start();
+        CHECK(hunt.tries() == 1);
+        CHECK(hunt.refusals() == 0);
+        while (step.port != 0)
+            step = hunt.refused(step.port, hunt.tries() == 2 ? denied : in_use);
+        CHECK(hunt.tries() == 3);
+        CHECK(hunt.refusals() == 3);
+    }
+    port_hunt failed(candidates);
+    (void)failed.refused(failed.start().port, no_memory);
+    CHECK(failed.tries() == 1);
+    CHECK(failed.refusals() == 0);
+    CHECK(port_hunt(nullptr).tries() == 0);
+}
+
 TEST_CASE("a hunt without candidates leaves the choice to the system", "[unit]")
 {
     port_hunt hunt(nullptr);
