@@ -132,6 +132,7 @@ allocator::allocator()
 
 void allocator::disown_after_fork() noexcept
 {
+    reset_counters();
     if (allocator* const parents = the_allocator.exchange(nullptr))
         parents->disown();
 }
@@ -184,6 +185,11 @@ void allocator::run(std::span<request* const> batch)
             exhausted[count++] = asked;
     if (count != 0 && close_all_dropped(closed_before))
         run_once(std::span(exhausted).first(count));
+
+    counters tally;
+    for (const request* const asked : std::span(exhausted).first(count))
+        tally.exhausted += asked->ec == error::ports_exhausted ? 1U : 0U;
+    detail::count(tally);
 }
 
 // Whether there were any that a request which began then may have met.
@@ -196,6 +202,7 @@ bool allocator::close_all_dropped(std::uint64_t closed_before) noexcept
 
 void allocator::run_once(std::span<request* const> batch)
 {
+    counters tally;
     std::array<port_backend*, max_batch> chosen = {};
     for (std::size_t i = 0; i < batch.size(); ++i) {
         request& asked = *batch[i];
@@ -203,8 +210,9 @@ void allocator::run_once(std::span<request* const> batch)
         if (!asked.ec && !asked.ports)
             asked.ec = environment_error_;
         if (!asked.ec)
-            chosen[i] = backends_.choose(asked.which, asked.ec);
+            chosen[i] = backends_.choose(asked.which, asked.ec, tally);
     }
+    count(tally);
 
     // Requests for one back end go out together.
     std::array<request*, max_batch> together = {};
@@ -247,9 +255,11 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         return;
 
     const std::error_code failure = through.run(allocations);
+    counters tally = {.batches = 1};
     if (failure) {
         for (request* const asked : prepared)
-            run_instead(through, *asked, failure);
+            run_instead(through, *asked, failure, tally);
+        count(tally);
         return;
     }
 
@@ -257,8 +267,10 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
         request& asked = *prepared[i];
         allocation& answered = allocations[i];
         asked.ec = answered.ec;
+        tally_tries(answered.hunt, tally);
         if (asked.ec)
             continue;
+        ++tally.granted;
         if (answered.is_lease()) {
             answered.hunt.leased();
             asked.lease =
@@ -273,13 +285,15 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
             asked.socket = std::move(answered.socket);
         }
     }
+    count(tally);
 }
 
 void allocator::run_instead(const port_backend& failed, request& asked,
-                            const std::error_code& failure)
+                            const std::error_code& failure, counters& tally)
 {
     request* const alone = &asked;
-    if (port_backend* const other = backends_.instead_of(&failed, asked.which))
+    if (port_backend* const other =
+            backends_.instead_of(&failed, asked.which, failure, tally))
         run_on(*other, std::span(&alone, 1));
     else
         asked.ec = failure;
@@ -291,7 +305,7 @@ void allocator::find_set(port_backend& through, request& asked,
     const port_pattern pattern = asked.pattern.value_or(1);
     if (pattern.size() == 0)
         return;
-    const auto from = candidates(asked.ports.value_or(ephemeral_range_),
+    const auto from = candidates(asked.ports.value_or(default_ports_),
                                  asked.browser_safe, footprint(pattern));
     if (from->size() < (is_rigid(pattern) ? 1 : pattern.size())) {
         asked.ec = from->empty() && footprint(pattern) == port_pattern(1)
@@ -300,11 +314,15 @@ void allocator::find_set(port_backend& through, request& asked,
         return;
     }
 
+    counters tally;
     set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
-                      asked.mode);
+                      asked.mode, tally);
     asked.ec = search.run();
     if (search.could_take_nothing())
-        run_instead(through, asked, asked.ec);
+        run_instead(through, asked, asked.ec, tally);
+    else if (!asked.ec)
+        tally.granted += pattern.size();
+    count(tally);
     if (asked.ec || search.could_take_nothing())
         return;
 
@@ -410,14 +428,20 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
     if (ec)
         return 0;
     const std::uint64_t closed_before = drops_closed_.load();
+    counters tally;
     const auto try_once = [&] {
         port_hunt search = hunt(std::nullopt);
-        return bind_own(socket, address, search);
+        const port_hunt::step last = bind_own(socket, address, search);
+        tally_tries(search, tally);
+        return last;
     };
     port_hunt::step step = try_once();
     if (step.ec == error::ports_exhausted && close_all_dropped(closed_before))
         step = try_once();
     ec = step.ec;
+    tally.granted = !ec ? 1 : 0;
+    tally.exhausted = ec == error::ports_exhausted ? 1 : 0;
+    count(tally);
     return step.port;
 }
 

@@ -73,7 +73,7 @@ private:
     [[nodiscard]] std::shared_ptr<candidate_ports>
     candidates(const port_set& ports, bool browser_safe, const port_pattern& pattern = 1);
     void run_instead(const port_backend& failed, request& asked,
-                     const std::error_code& failure);
+                     const std::error_code& failure, counters& tally);
     void run_on(port_backend& through, std::span<request* const> batch);
 
     backend_choice backends_;

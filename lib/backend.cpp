@@ -14,6 +14,19 @@ namespace {
 constexpr std::array all_backends = {backend::automatic, backend::io_uring,
                                      backend::syscalls, backend::winsock};
 
+// Why io_uring was not used, where it could have been.
+void note_fallback(const std::error_code& why, counters& tally) noexcept
+{
+    if (why == error::backend_unavailable)
+        ++tally.fallback_unavailable;
+    else if (why == std::errc::too_many_files_open ||
+             why == std::errc::too_many_files_open_in_system ||
+             why == std::errc::not_enough_memory)
+        ++tally.fallback_no_resources;
+    else
+        ++tally.fallback_forbidden;
+}
+
 } // namespace
 
 std::string_view to_string(backend which) noexcept
@@ -50,14 +63,17 @@ backend_choice::backend_choice() : system_(make_system_backend())
     }
 }
 
-port_backend* backend_choice::choose(backend which, std::error_code& ec) noexcept
+port_backend* backend_choice::choose(backend which, std::error_code& ec,
+                                     counters& tally) noexcept
 {
     const backend wanted = resolve(which);
     if (wanted == backend::io_uring)
         return uring(ec);
-    if (wanted == backend::automatic && environment_valid_)
+    if (wanted == backend::automatic && environment_valid_) {
         if (port_backend* const ring = uring(ec))
             return ring;
+        note_fallback(ec, tally);
+    }
     if (wanted == system_backend ||
         (wanted == backend::automatic && environment_valid_)) {
         ec.clear();
@@ -67,11 +83,14 @@ port_backend* backend_choice::choose(backend which, std::error_code& ec) noexcep
     return nullptr;
 }
 
-port_backend* backend_choice::instead_of(const port_backend* failed,
-                                         backend which) noexcept
+port_backend* backend_choice::instead_of(const port_backend* failed, backend which,
+                                         const std::error_code& why,
+                                         counters& tally) noexcept
 {
-    const bool free_choice = resolve(which) == backend::automatic;
-    return free_choice && failed != system_.get() ? system_.get() : nullptr;
+    if (resolve(which) != backend::automatic || failed == system_.get())
+        return nullptr;
+    note_fallback(why, tally);
+    return system_.get();
 }
 
 std::vector<backend_status> backend_choice::status()

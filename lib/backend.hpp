@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "counters.hpp"
 #include "lease_holder.hpp"
 #include "port_hunt.hpp"
 
@@ -49,6 +50,13 @@ struct allocation {
     unique_socket socket = {}; // the other products
 };
 
+/// Adds up what a hunt has tried.
+inline void tally_tries(const port_hunt& hunt, counters& tally) noexcept
+{
+    tally.tried += hunt.tries();
+    tally.refused += hunt.refusals();
+}
+
 /// One way of opening and binding sockets. Threads: any.
 class port_backend : public lease_holder {
 public:
@@ -77,13 +85,16 @@ class backend_choice {
 public:
     backend_choice();
 
-    /// The back end for an option; null, with the error, where it is not available.
-    [[nodiscard]] port_backend* choose(backend which, std::error_code& ec) noexcept;
+    /// The back end for an option; null, with the error, where it is not available. It notes
+    /// where another one takes the place of io_uring.
+    [[nodiscard]] port_backend* choose(backend which, std::error_code& ec,
+                                       counters& tally) noexcept;
 
-    /// The back end that takes over from `failed`, which could take nothing; null where the
-    /// option leaves no choice.
-    [[nodiscard]] port_backend* instead_of(const port_backend* failed,
-                                           backend which) noexcept;
+    /// The back end that takes over from `failed`, which could take nothing for the reason `why`;
+    /// null where the option leaves no choice. It notes it.
+    [[nodiscard]] port_backend* instead_of(const port_backend* failed, backend which,
+                                           const std::error_code& why,
+                                           counters& tally) noexcept;
 
     [[nodiscard]] std::vector<backend_status> status();
 

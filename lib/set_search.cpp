@@ -8,10 +8,11 @@ namespace berth::detail {
 
 set_search::set_search(port_backend& through, std::shared_ptr<candidate_ports> candidates,
                        std::uint16_t preferred, const port_pattern& pattern,
-                       std::span<const holder_at> holders, lease_mode mode)
+                       std::span<const holder_at> holders, lease_mode mode,
+                       counters& tally)
     : through_(through), candidates_(std::move(candidates)), preferred_(preferred),
       pattern_(pattern), ports_in_part_(is_rigid(pattern) ? pattern.size() : 1),
-      holders_(holders), mode_(mode)
+      holders_(holders), mode_(mode), tally_(tally)
 {}
 
 set_search::~set_search()
@@ -123,11 +124,13 @@ std::error_code set_search::run_batch(std::span<const place> places)
         return ec;
     }
 
+    ++tally_.batches;
     std::error_code failure;
     for (std::size_t i = 0; i < places.size(); ++i) {
         part& one = *places[i].of;
         found_port& found = one.found[places[i].index];
         const std::error_code ec = asked[i].ec;
+        tally_tries(asked[i].hunt, tally_);
         if (!ec) {
             found.mode = asked[i].mode;
             found.holders.push_back(

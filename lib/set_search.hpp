@@ -39,7 +39,7 @@ class set_search {
 public:
     set_search(port_backend& through, std::shared_ptr<candidate_ports> candidates,
                std::uint16_t preferred, const port_pattern& pattern,
-               std::span<const holder_at> holders, lease_mode mode);
+               std::span<const holder_at> holders, lease_mode mode, counters& tally);
     set_search(const set_search&) = delete;
     set_search& operator=(const set_search&) = delete;
 
@@ -96,6 +96,7 @@ private:
     const std::size_t ports_in_part_;
     const std::span<const holder_at> holders_;
     const lease_mode mode_;
+    counters& tally_;
     bool could_take_nothing_ = false;
 
     tried_ports tried_;

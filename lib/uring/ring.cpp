@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "ring.hpp"
 
+#include "../counters.hpp"
 #include "compat.hpp"
 
 #include <array>
@@ -73,6 +74,8 @@ std::error_code ring::submit() noexcept
     }
     if (result < 0)
         return {-result, std::system_category()};
+    if (result > 0)
+        count({.submissions = 1});
     if (::io_uring_sq_ready(&ring_) != 0)
         return {ENOMEM, std::system_category()};
     return {};

@@ -27,6 +27,7 @@ RULES = [
     ('lib/browser_ports.*', [STANDARD, r'"browser_ports\.hpp"']),
     ('lib/candidate_ports.*', [STANDARD, r'"(browser|candidate)_ports\.hpp"',
                                r'<berth/port_(pattern|range|set)\.hpp>']),
+    ('lib/counters.*', [STANDARD, r'"counters\.hpp"', r'<berth/counters\.hpp>']),
     ('lib/port_hunt.*', [STANDARD, r'"(candidate_ports|port_hunt)\.hpp"',
                          r'<berth/(error|port_range|port_set)\.hpp>']),
     ('lib/runner_worker.*', [STANDARD, r'"runner_worker\.hpp"']),

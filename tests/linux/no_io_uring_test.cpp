@@ -212,6 +212,79 @@ TEST_CASE("where io_uring_enter is forbidden from the start berth still works",
     }));
 }
 
+// --- how often, and why ------------------------------------------------------------------
+
+namespace {
+
+/// How often `backend::automatic` fell back, while so many leases and acceptors are asked for.
+berth::counters fall_back(int times)
+{
+    asio::io_context context;
+    const berth::counters before = berth::process_counters();
+    for (int i = 0; i < times; ++i) {
+        (void)berth::find_unused_port();
+        (void)berth::bind_ephemeral(context.get_executor());
+    }
+    const berth::counters all = berth::process_counters() - before;
+    expect_equal(all.granted, std::uint64_t(2 * times), "granted");
+    return all;
+}
+
+void expect_fallbacks(const berth::counters& got, std::uint64_t unavailable,
+                      std::uint64_t no_resources, std::uint64_t forbidden)
+{
+    expect_equal(got.fallback_unavailable, unavailable, "fallbacks: unavailable");
+    expect_equal(got.fallback_no_resources, no_resources, "fallbacks: no resources");
+    expect_equal(got.fallback_forbidden, forbidden, "fallbacks: forbidden");
+    expect_equal(got.submissions, 0U, "submissions");
+}
+
+} // namespace
+
+TEST_CASE("a fallback is counted for each request, with its reason",
+          "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        elsewhere([] {
+            forbid(SYS_io_uring_setup, EPERM);
+            expect_fallbacks(fall_back(10), 20, 0, 0);
+            // Nobody fell back who had no choice, or chose it.
+            const berth::counters before = berth::process_counters();
+            std::error_code ec;
+            (void)berth::find_unused_port({.backend = backend::io_uring}, ec);
+            (void)berth::find_unused_port({.backend = backend::syscalls}, ec);
+            expect_fallbacks(berth::process_counters() - before, 0, 0, 0);
+        });
+        elsewhere([] {
+            need(backend::io_uring);
+            forbid(SYS_io_uring_enter, EPERM);
+            expect_fallbacks(fall_back(10), 0, 0, 20);
+        });
+        elsewhere([] {
+            elsewhere([] { need(backend::io_uring); });
+            const soft_limit few(RLIMIT_NOFILE, 32);
+            expect_fallbacks(fall_back(10), 0, 20, 0);
+        });
+        elsewhere([] {
+            ::setenv("BERTH_BACKEND", "syscalls", 1);
+            expect_fallbacks(fall_back(10), 0, 0, 0);
+        });
+    }));
+}
+
+TEST_CASE("where io_uring works nothing falls back", "[linux][no_io_uring]")
+{
+    BERTH_PASSES(in_quiet_network([&] {
+        start_afresh();
+        need(backend::io_uring);
+        berth::counters all = fall_back(10);
+        expect(all.submissions != 0, "submissions");
+        all.submissions = 0;
+        expect_fallbacks(all, 0, 0, 0);
+    }));
+}
+
 // --- a filter that comes when the ring is in use already -------------------------------
 
 namespace {
