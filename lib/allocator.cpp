@@ -2,6 +2,7 @@
 #include "allocator.hpp"
 
 #include "browser_ports.hpp"
+#include "reports.hpp"
 #include "runner_worker.hpp"
 #include "system.hpp"
 
@@ -133,6 +134,7 @@ allocator::allocator()
 void allocator::disown_after_fork() noexcept
 {
     reset_counters();
+    forget_leases();
     if (allocator* const parents = the_allocator.exchange(nullptr))
         parents->disown();
 }
@@ -281,6 +283,7 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
                                     .ipv6 = answered.address.is_v6(),
                                     .udp = answered.is_udp(),
                                     .may_linger = answered.hunt.fresh() >= plenty});
+            lease_began(lease_access::held(asked.lease), asked.where);
         } else {
             asked.socket = std::move(answered.socket);
         }
@@ -331,6 +334,7 @@ void allocator::find_set(port_backend& through, request& asked,
     const bool may_linger = from->fresh() >= plenty;
     search.take([&](const found_port& found) {
         leases.push_back(make_lease(found, may_linger));
+        lease_began(lease_access::held(leases.back()), asked.where);
     });
     if (asked.pattern)
         asked.leases = std::move(leases);

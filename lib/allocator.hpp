@@ -96,13 +96,18 @@ private:
     std::vector<std::shared_ptr<candidate_ports>> candidates_; // last used first
 };
 
-/// Makes leases.
+/// Makes leases, and looks into them.
 struct lease_access {
     [[nodiscard]] static port_lease make(const holding& held) noexcept
     {
         port_lease lease;
         lease.held_ = held;
         return lease;
+    }
+
+    [[nodiscard]] static const holding& held(const port_lease& lease) noexcept
+    {
+        return lease.held_;
     }
 };
 

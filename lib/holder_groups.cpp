@@ -49,13 +49,12 @@ void holder_groups::close_soon(std::uint32_t handle) noexcept
         one.by->close_soon(one.handle);
 }
 
-std::optional<holder_kind> holder_groups::close_first(std::uint32_t handle) noexcept
+std::optional<holder_kind>
+holder_groups::close_first_of_several(std::uint32_t handle) noexcept
 {
-    const holder closed = members(handle).front();
-    if (members(handle).size() == 1) {
-        close(handle);
+    if (members(handle).size() == 1)
         return std::nullopt;
-    }
+    const holder closed = members(handle).front();
     {
         const std::lock_guard lock(mutex_);
         groups_[handle].erase(groups_[handle].begin());

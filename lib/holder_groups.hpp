@@ -25,7 +25,8 @@ public:
 
     void close(std::uint32_t handle) noexcept override;
     void close_soon(std::uint32_t handle) noexcept override;
-    std::optional<holder_kind> close_first(std::uint32_t handle) noexcept override;
+    std::optional<holder_kind>
+    close_first_of_several(std::uint32_t handle) noexcept override;
 
     /// All or none: where one fails those before it are set back.
     [[nodiscard]] std::error_code set_mode(std::uint32_t handle, holder_kind kind,

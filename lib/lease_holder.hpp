@@ -34,10 +34,10 @@ public:
     /// ends.
     virtual void close_soon(std::uint32_t handle) noexcept { close(handle); }
 
-    /// Ends the first holder of a lease; tells of the one that is the first now, if there is one.
-    virtual std::optional<holder_kind> close_first(std::uint32_t handle) noexcept
+    /// Ends the first holder of a lease that has several, and tells of the one that is the first
+    /// now. A lease with one is left alone.
+    virtual std::optional<holder_kind> close_first_of_several(std::uint32_t) noexcept
     {
-        close(handle);
         return std::nullopt;
     }
 

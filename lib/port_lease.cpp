@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "allocator.hpp"
+#include "reports.hpp"
 
 #include <berth/detail/operation.hpp>
 #include <berth/error.hpp>
@@ -53,6 +54,7 @@ std::uint16_t port_lease::release() noexcept
 {
     const detail::holding held = std::exchange(held_, {});
     if (held.by != nullptr) {
+        detail::lease_ended(held);
         held.by->close(held.handle);
         if (!held.by->disowned())
             detail::allocator::instance().returned(held.port);
@@ -62,18 +64,17 @@ std::uint16_t port_lease::release() noexcept
 
 void port_lease::release_first() noexcept
 {
-    const auto next = held_.by->close_first(held_.handle);
-    if (!next) {
-        detail::allocator::instance().returned(held_.port);
-        held_ = {};
-        return;
+    if (const auto next = held_.by->close_first_of_several(held_.handle)) {
+        held_.udp = next->udp;
+        held_.ipv6 = next->ipv6;
+    } else {
+        release();
     }
-    held_.udp = next->udp;
-    held_.ipv6 = next->ipv6;
 }
 
 void port_lease::drop() noexcept
 {
+    detail::lease_ended(held_);
     const bool may_wait =
         held_.may_linger && held_.mode == lease_mode::open && !held_.by->disowned();
     if (may_wait && detail::completion::close_soon(*held_.by, held_.handle))

@@ -16,4 +16,5 @@
 #include <berth/port_range.hpp>
 #include <berth/port_set.hpp>
 #include <berth/protocol_info.hpp>
+#include <berth/report.hpp>
 #include <berth/source_location.hpp>

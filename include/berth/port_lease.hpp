@@ -15,6 +15,8 @@
 
 namespace berth {
 
+class port_lease;
+
 namespace detail {
 class lease_holder;
 struct lease_access;
@@ -32,6 +34,9 @@ struct holding {
 
 [[noreturn]] void throw_lease_error(const std::error_code& ec, const char* verb,
                                     std::uint16_t port);
+
+/// Tells the report handler that somebody else has the number of a lease.
+void report_theft(const port_lease& lease) noexcept;
 } // namespace detail
 
 /// A TCP port number that the kernel keeps for you while this object lives.
@@ -142,7 +147,7 @@ public:
     /// which the port is free. The lease is empty afterwards; on an error it is as before.
     ///
     /// Errors: `error::lease_empty`; what the system says: EADDRINUSE where a server has bound
-    /// the open lease already, EMFILE.
+    /// the open lease already, which the handler of `set_report_handler()` is told; EMFILE.
     ///
     /// Example:
     /// @code
@@ -201,6 +206,8 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
     acceptor.close(ignored);
     if (before == lease_mode::open && valid())
         open(ignored);
+    if (ec == std::errc::address_in_use)
+        detail::report_theft(*this);
     return acceptor;
 }
 

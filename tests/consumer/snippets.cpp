@@ -67,6 +67,28 @@ void lease(asio::io_context& context)
     // []
 }
 
+void run_the_tests()
+{
+    start_server(berth::find_unused_port().port());
+}
+
+void happened()
+{
+    // [happened]
+    // Told of leases that are stolen, or alive when the process ends.
+    berth::set_report_handler([](const berth::report& r) {
+        std::cerr << r.where.file_name() << ':' << r.where.line() << ": port " << r.port
+                  << '\n';
+    });
+
+    const berth::counters before = berth::process_counters();
+    run_the_tests();
+    const berth::counters during = berth::process_counters() - before;
+    std::cout << during.granted << " ports, " << during.refused
+              << " candidates refused\n";
+    // []
+}
+
 } // namespace
 
 int main()
@@ -80,6 +102,7 @@ int main()
     asio::co_spawn(context, forms(context, held), check);
     asio::co_spawn(context, own_socket(), check);
     context.run();
+    happened();
     try {
         lease(context);
     } catch (const std::system_error& e) {

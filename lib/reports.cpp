@@ -1,0 +1,139 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "reports.hpp"
+
+#include "allocator.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace berth {
+
+namespace detail {
+
+namespace {
+
+/// The leases that were found while a handler was set. A lease moves, and two may have one number
+/// on different addresses: what stays is the back end's name for the holder.
+class known_leases {
+public:
+    void add(const holding& held, const source_location& where)
+    {
+        const std::lock_guard lock(mutex_);
+        leases_.insert_or_assign(holder_of(held),
+                                 report{incident::leak, held.port, where});
+    }
+
+    void remove(const holding& held) noexcept
+    {
+        const std::lock_guard lock(mutex_);
+        leases_.erase(holder_of(held));
+    }
+
+    [[nodiscard]] source_location where(const holding& held) noexcept
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = leases_.find(holder_of(held));
+        return found != leases_.end() ? found->second.where : source_location();
+    }
+
+    [[nodiscard]] std::vector<report> as_leaks()
+    {
+        const std::lock_guard lock(mutex_);
+        std::vector<report> all;
+        for (const auto& [its, leak] : leases_)
+            all.push_back(leak);
+        return all;
+    }
+
+private:
+    using holder = std::pair<const lease_holder*, std::uint32_t>;
+
+    static holder holder_of(const holding& held) noexcept
+    {
+        return {held.by, held.handle};
+    }
+
+    std::mutex mutex_;
+    std::map<holder, report> leases_;
+};
+
+std::atomic<report_handler> handler_of_process = nullptr;
+
+// Made with the first lease that is to be known and never destroyed; the child of a fork starts
+// with none.
+std::atomic<known_leases*> known = nullptr;
+
+known_leases& make_known()
+{
+    known_leases* there = known.load(std::memory_order_acquire);
+    if (there != nullptr)
+        return *there;
+    auto* const made = new known_leases;
+    if (known.compare_exchange_strong(there, made))
+        return *made;
+    delete made; // another thread was faster
+    return *there;
+}
+
+void report_leaks() noexcept
+{
+    const report_handler tell = handler_of_process.load();
+    known_leases* const there = known.load(std::memory_order_acquire);
+    if (tell == nullptr || there == nullptr)
+        return;
+    for (const report& leak : there->as_leaks())
+        tell(leak);
+}
+
+} // namespace
+
+void lease_began(const holding& held, const source_location& where) noexcept
+{
+    if (handler_of_process.load(std::memory_order_relaxed) == nullptr)
+        return;
+    try {
+        make_known().add(held, where);
+    } catch (const std::bad_alloc&) {
+        // A lease that is not known is better than none.
+    }
+}
+
+void lease_ended(const holding& held) noexcept
+{
+    // Whoever ends a lease that is known sees that there are any.
+    if (known_leases* const there = known.load(std::memory_order_acquire))
+        there->remove(held);
+}
+
+void report_theft(const port_lease& lease) noexcept
+{
+    const report_handler tell = handler_of_process.load();
+    if (tell == nullptr)
+        return;
+    const holding& held = lease_access::held(lease);
+    known_leases* const there = known.load(std::memory_order_acquire);
+    tell({incident::theft, held.port,
+          there != nullptr ? there->where(held) : source_location()});
+}
+
+void forget_leases() noexcept
+{
+    // The mutex may be held by a thread that is not here: the parent's leases stay where they are.
+    known.store(nullptr);
+}
+
+} // namespace detail
+
+report_handler set_report_handler(report_handler handler) noexcept
+{
+    [[maybe_unused]] static const int once = std::atexit(&detail::report_leaks);
+    return detail::handler_of_process.exchange(handler);
+}
+
+} // namespace berth
