@@ -53,6 +53,10 @@ public:
             return "the pattern is too wide for the ports to choose from: widen `ports`";
         case error::not_tcp:
             return "the lease holds no TCP port, which is what can listen";
+        case error::process_ended:
+            return "the process has ended before what was waited for";
+        case error::wrong_owner:
+            return "another process listens on the port than the one asked for";
         }
         return "unknown error " + std::to_string(value);
     }
@@ -62,6 +66,7 @@ public:
     {
         switch (static_cast<error>(value)) {
         case error::ports_exhausted:
+        case error::wrong_owner:
             return std::errc::address_in_use;
         case error::invalid_range:
         case error::reuse_address_set:
@@ -80,6 +85,8 @@ public:
             return std::errc::not_supported;
         case error::lease_empty:
             return std::errc::bad_file_descriptor;
+        case error::process_ended:
+            return std::errc::no_such_process;
         }
         return {value, *this};
     }

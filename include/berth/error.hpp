@@ -69,6 +69,14 @@ enum class error {
     /// The lease holds no TCP port, which is what can listen.
     /// Equal to `std::errc::wrong_protocol_type`.
     not_tcp,
+
+    /// The process that was to bring the server up has ended. Equal to
+    /// `std::errc::no_such_process`.
+    process_ended,
+
+    /// Another process listens on the port than the one asked for. Equal to
+    /// `std::errc::address_in_use`.
+    wrong_owner,
 };
 
 /// The category of `berth::error`. Threads: any.

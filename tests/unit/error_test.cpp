@@ -23,6 +23,11 @@ TEST_CASE("every error has a message of its own and says so in a standard condit
         {error::invalid_preferred, std::errc::invalid_argument},
         {error::invalid_transports, std::errc::invalid_argument},
         {error::invalid_families, std::errc::invalid_argument},
+        {error::invalid_pattern, std::errc::invalid_argument},
+        {error::pattern_too_wide, std::errc::invalid_argument},
+        {error::not_tcp, std::errc::wrong_protocol_type},
+        {error::process_ended, std::errc::no_such_process},
+        {error::wrong_owner, std::errc::address_in_use},
     };
     std::set<std::string> messages;
     for (const auto& [value, condition] : all) {
