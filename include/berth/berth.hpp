@@ -12,9 +12,13 @@
 #include <berth/find_unused_ports.hpp>
 #include <berth/options.hpp>
 #include <berth/port_lease.hpp>
+#include <berth/port_owner.hpp>
 #include <berth/port_pattern.hpp>
 #include <berth/port_range.hpp>
 #include <berth/port_set.hpp>
 #include <berth/protocol_info.hpp>
 #include <berth/report.hpp>
 #include <berth/source_location.hpp>
+#include <berth/wait_options.hpp>
+#include <berth/wait_until_listening.hpp>
+#include <berth/wait_until_released.hpp>

@@ -32,6 +32,8 @@ RULES = [
                          r'<berth/(error|port_range|port_set)\.hpp>']),
     ('lib/runner_worker.*', [STANDARD, r'"runner_worker\.hpp"']),
     ('lib/*.*pp', LIB),
+    ('lib/linux/*.*pp', INSIDE + POSIX + [r'<linux/[a-z_]+\.h>', r'<poll\.h>',
+                                          r'"\.\./posix/last_error\.hpp"']),
     ('lib/posix/*.*pp', INSIDE + POSIX),
     ('lib/uring/*.*pp', INSIDE + POSIX + [r'<liburing\.h>', r'"\.\./posix/socket_address\.hpp"']),
     ('lib/win/*.*pp', INSIDE + [r'<[a-z0-9_]+\.h>']),

@@ -1,0 +1,50 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <berth/port_lease.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace berth {
+
+/// The port that is waited for: a number, or that of a lease, whose holder is not counted.
+class watched_port {
+public:
+    // NOLINTNEXTLINE(google-explicit-constructor): a number will do where a port is watched
+    watched_port(std::uint16_t number) noexcept : number_(number) {}
+
+    // NOLINTNEXTLINE(google-explicit-constructor): and so will a lease
+    watched_port(const port_lease& lease) noexcept : number_(lease.port()), leased_(true)
+    {}
+
+    [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
+    [[nodiscard]] bool leased() const noexcept { return leased_; }
+
+private:
+    std::uint16_t number_;
+    bool leased_ = false;
+};
+
+/// How long, and for whom, one waits. An aggregate, for designated initialisers.
+///
+/// Example:
+/// @code
+/// berth::wait_until_listening(lease, {.timeout = 5s, .child = pid, .process_tree = pid});
+/// @endcode
+struct wait_options {
+    /// The wait ends after this time with `std::errc::timed_out`; zero: one look.
+    std::chrono::steady_clock::duration timeout = std::chrono::seconds(30);
+
+    /// A process without which there is nothing to wait for: when it ends, so does the wait, at
+    /// once, with `error::process_ended`. Linux; not asked by the wait for a release.
+    std::optional<std::uint32_t> child = std::nullopt;
+
+    /// The process that is to listen, itself or through a descendant of its. A listener that
+    /// none of them has a descriptor of ends the wait with `error::wrong_owner`. Linux; not asked by the
+    /// wait for a release.
+    std::optional<std::uint32_t> process_tree = std::nullopt;
+};
+
+} // namespace berth
