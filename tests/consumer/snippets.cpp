@@ -7,6 +7,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include <chrono>
 #include <exception>
 #include <iostream>
 #include <utility>
@@ -89,6 +90,18 @@ void happened()
     // []
 }
 
+void wait(asio::io_context& context)
+{
+    const asio::ip::tcp::acceptor server = berth::bind_ephemeral(context.get_executor());
+    const std::uint16_t port = server.local_endpoint().port();
+    // [wait]
+    // Where the server is a process: .child = pid, .process_tree = pid
+    berth::wait_until_listening(port, {.timeout = std::chrono::seconds(5)});
+    std::error_code ec;
+    std::cout << "it is " << berth::owner(port, ec).name << "'s\n";
+    // []
+}
+
 } // namespace
 
 int main()
@@ -103,6 +116,7 @@ int main()
     asio::co_spawn(context, own_socket(), check);
     context.run();
     happened();
+    wait(context);
     try {
         lease(context);
     } catch (const std::system_error& e) {
