@@ -6,6 +6,7 @@
 #include <berth/address_list.hpp>
 #include <berth/backend.hpp>
 #include <berth/bind_ephemeral.hpp>
+#include <berth/black_hole.hpp>
 #include <berth/counters.hpp>
 #include <berth/error.hpp>
 #include <berth/find_unused_port.hpp>
