@@ -464,7 +464,7 @@ void allocator::returned(std::uint16_t port) noexcept
 
 void allocate(request& asked) noexcept
 {
-    if (asked.wait > asked.wait.zero()) {
+    if (asked.wait.count() > 0) {
         allocate_patiently(asked);
         return;
     }

@@ -57,7 +57,7 @@ public:
     {
         typename memory::allocator_type from(asio::get_associated_allocator(handler));
         owner op = make(from, std::move(handler), ex, options);
-        if (op->asked.wait > op->asked.wait.zero()) {
+        if (op->asked.wait.count() > 0) {
             op->place_.emplace(*op);
             op->join(asio::query(ex, asio::execution::context), *op->place_);
         } else {
