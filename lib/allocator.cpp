@@ -308,8 +308,8 @@ void allocator::find_set(port_backend& through, request& asked,
     const port_pattern pattern = asked.pattern.value_or(1);
     if (pattern.size() == 0)
         return;
-    const auto from = candidates(asked.ports.value_or(default_ports_),
-                                 asked.browser_safe, footprint(pattern));
+    const auto from = candidates(asked.ports.value_or(default_ports_), asked.browser_safe,
+                                 footprint(pattern));
     if (from->size() < (is_rigid(pattern) ? 1 : pattern.size())) {
         asked.ec = from->empty() && footprint(pattern) == port_pattern(1)
                        ? error::no_ports
@@ -458,7 +458,7 @@ void allocator::returned(std::uint16_t port) noexcept
                 set->give_back(port);
     }
     if (!line_.empty())
-        line_.returned(port, system_chooses_ports || ephemeral_range_.contains(port),
+        line_.returned(port, system_chooses_ports || default_ports_.contains(port),
                        waiting_line::clock::now());
 }
 

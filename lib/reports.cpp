@@ -111,15 +111,14 @@ void lease_ended(const holding& held) noexcept
         there->remove(held);
 }
 
-void report_theft(const port_lease& lease) noexcept
+void report_theft(const holding& lease) noexcept
 {
     const report_handler tell = handler_of_process.load();
     if (tell == nullptr)
         return;
-    const holding& held = lease_access::held(lease);
     known_leases* const there = known.load(std::memory_order_acquire);
-    tell({incident::theft, held.port,
-          there != nullptr ? there->where(held) : source_location()});
+    tell({incident::theft, lease.port,
+          there != nullptr ? there->where(lease) : source_location()});
 }
 
 void forget_leases() noexcept

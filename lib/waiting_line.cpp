@@ -19,8 +19,9 @@ constexpr int pauses_per_try = 9;
 // Whether what would answer the one would answer the other.
 bool alike(const request& one, const request& other) noexcept
 {
-    return one.ports == other.ports && one.preferred == other.preferred &&
-           one.browser_safe == other.browser_safe && one.transports == other.transports &&
+    return one.ports == other.ports && one.pattern == other.pattern &&
+           one.preferred == other.preferred && one.browser_safe == other.browser_safe &&
+           one.transports == other.transports &&
            (one.what == product::udp_socket) == (other.what == product::udp_socket) &&
            one.families == other.families &&
            std::equal(one.addresses.begin(), one.addresses.end(), other.addresses.begin(),

@@ -17,6 +17,8 @@ namespace berth {
 
 class port_lease;
 
+class watched_port;
+
 namespace detail {
 class lease_holder;
 struct lease_access;
@@ -36,16 +38,16 @@ struct holding {
                                     std::uint16_t port);
 
 /// Tells the report handler that somebody else has the number of a lease.
-void report_theft(const port_lease& lease) noexcept;
+void report_theft(const holding& lease) noexcept;
 } // namespace detail
 
-/// A TCP port number that the kernel keeps for you while this object lives.
+/// A port number that the kernel keeps for you while this object lives.
 ///
-/// The port is held by a socket that is bound and never listens, on the address that
-/// `find_options` named. While the lease is open (Linux, the default) a server that sets
+/// The port is held by a socket that is bound and never listens, or by several, for the addresses,
+/// transports and families that `find_options` named. While the lease is open (Linux, the default) a server that sets
 /// SO_REUSEADDR binds the number as if it were free; while it is sealed nobody can. In either
 /// state no bind to port 0 and no connect() is given the number, and a client that comes before
-/// the server is refused. A server that sets neither option needs `release()` just before it
+/// the server is refused. (Of UDP sockets that set SO_REUSEADDR bind to port 0 may share any.) A server that sets neither option needs `release()` just before it
 /// starts. The full table is in docs/guarantees.md.
 ///
 /// A lease can be moved, not copied; a moved-from lease is empty. The destructor gives the port
@@ -144,9 +146,10 @@ public:
                                               std::error_code& ec) const noexcept;
 
     /// Turns the holder itself into a listening acceptor on `ex`, sealed, with no moment in
-    /// which the port is free. The lease is empty afterwards; on an error it is as before.
+    /// which the port is free. The lease is empty afterwards, or keeps what else it holds: the port
+    /// on UDP, or on another address. On an error it is as before.
     ///
-    /// Errors: `error::lease_empty`; what the system says: EADDRINUSE where a server has bound
+    /// Errors: `error::lease_empty`; `error::not_tcp` where it holds no port of TCP; what the system says: EADDRINUSE where a server has bound
     /// the open lease already, which the handler of `set_report_handler()` is told; EMFILE.
     ///
     /// Example:
@@ -165,6 +168,7 @@ public:
 
 private:
     friend struct detail::lease_access;
+    friend class watched_port;
 
     void drop() noexcept;
     void release_first() noexcept;
@@ -199,6 +203,9 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
     }
     if (!ec) {
         release_first();
+        std::error_code ignored;
+        if (before == lease_mode::open && valid())
+            open(ignored); // what is left
         return acceptor;
     }
 
@@ -207,7 +214,7 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
     if (before == lease_mode::open && valid())
         open(ignored);
     if (ec == std::errc::address_in_use)
-        detail::report_theft(*this);
+        detail::report_theft(held_);
     return acceptor;
 }
 

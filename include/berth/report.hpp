@@ -27,8 +27,9 @@ using report_handler = void (*)(const report&);
 
 /// Sets the process's handler, null for none, and returns the one before. There is none at first.
 ///
-/// A theft is reported by `port_lease::listen()` where it fails with EADDRINUSE: a server has
-/// bound the open lease and listens. The lease is as it was before the call.
+/// A theft is reported by `port_lease::listen()` where it fails with EADDRINUSE, for a server has
+/// bound the open lease and listens; and by `wait_until_listening()` with a lease where it ends
+/// with `error::wrong_owner`. The lease is as it was before the call.
 ///
 /// A leak is reported for each lease that exists when std::exit() runs what std::atexit() was
 /// given, as after main() has returned. The first handler that is set registers for that: a static
@@ -38,8 +39,8 @@ using report_handler = void (*)(const report&);
 /// Only the leases that are found while a handler is set are known. The child of a fork() keeps
 /// the handler and knows only the leases that it finds itself.
 ///
-/// Threads: any. The handler is called on the thread that called listen(), or that ends the
-/// process; on several at once, and perhaps once more on another thread after it was replaced.
+/// Threads: any. The handler is called on the thread that called listen() or waits, or that ends
+/// the process; on several at once, and perhaps once more on another thread after it was replaced.
 /// Nothing is locked meanwhile: it may call anything of berth's.
 ///
 /// Example:

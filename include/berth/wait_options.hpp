@@ -9,6 +9,10 @@
 
 namespace berth {
 
+namespace detail {
+class port_watch;
+}
+
 /// The port that is waited for: a number, or that of a lease, whose holder is not counted.
 class watched_port {
 public:
@@ -16,15 +20,19 @@ public:
     watched_port(std::uint16_t number) noexcept : number_(number) {}
 
     // NOLINTNEXTLINE(google-explicit-constructor): and so will a lease
-    watched_port(const port_lease& lease) noexcept : number_(lease.port()), leased_(true)
+    watched_port(const port_lease& lease) noexcept
+        : number_(lease.port()), leased_(true), lease_(lease.held_)
     {}
 
     [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
     [[nodiscard]] bool leased() const noexcept { return leased_; }
 
 private:
+    friend class detail::port_watch;
+
     std::uint16_t number_;
     bool leased_ = false;
+    detail::holding lease_; // as it was when the wait began
 };
 
 /// How long, and for whom, one waits. An aggregate, for designated initialisers.

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "backends.hpp"
 #include "catch.hpp"
+#include "child.hpp"
 #include "descriptors.hpp"
 #include "process.hpp"
 #include "sockets.hpp"
@@ -14,7 +15,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -212,6 +215,40 @@ TEST_CASE("a family that the host lacks is absent, not busy", "[linux][sets]")
                                           ec);
             expect(ec == std::errc::address_not_available, "IPv6 alone: " + ec.message());
         });
+    }));
+}
+
+TEST_CASE("processes that ask for more than half of the ports are all served in the end",
+          "[linux][sets]")
+{
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_network(narrow, [&] {
+        need(which);
+        std::vector<std::unique_ptr<child>> others;
+        for (int i = 0; i < 4; ++i)
+            others.push_back(std::make_unique<child>([&](channel& parent) {
+                end_with_parent();
+                for (int round = 0; round < 25; ++round) {
+                    std::error_code ec;
+                    const auto leases =
+                        berth::find_unused_ports(20,
+                                                 {.transports = transports::both,
+                                                  .wait = std::chrono::seconds(60),
+                                                  .backend = which},
+                                                 ec);
+                    if (leases.size() != 20) {
+                        parent.say(ec.message());
+                        return;
+                    }
+                }
+                parent.say("served");
+            }));
+        for (const auto& one : others)
+            expect_equal(one->line().hear(), "served", "a process");
+        for (const auto& one : others)
+            expect(one->wait(), "it ends well");
+        expect(eventually([] { return how_many_free(narrow) == 32; }),
+               "every port is free afterwards");
     }));
 }
 

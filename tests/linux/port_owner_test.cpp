@@ -187,6 +187,28 @@ TEST_CASE("a server of the process tree is right, another one wrong", "[linux]")
     CHECK(parent.wait());
 }
 
+TEST_CASE("a wrong server on a lease is reported as a theft", "[linux]")
+{
+    static std::vector<berth::report> told;
+    told.clear();
+    const auto before =
+        berth::set_report_handler([](const berth::report& one) { told.push_back(one); });
+    const unsigned line = __LINE__ + 1;
+    const berth::port_lease lease = berth::find_unused_port();
+    foreign_server other("127.0.0.1", lease.port(), reuse::address);
+    REQUIRE(other.start() == "ok");
+    const child bystander(idle);
+    const std::uint32_t wanted = id_of(bystander);
+    CHECK(listening(lease.port(), {.process_tree = wanted}) == error::wrong_owner);
+    CHECK(told.empty()); // a number is nobody's lease
+    CHECK(listening(lease, {.process_tree = wanted}) == error::wrong_owner);
+    berth::set_report_handler(before);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].what == berth::incident::theft);
+    CHECK(told[0].port == lease.port());
+    CHECK((told[0].where.line() == line || BERTH_HAS_SOURCE_LOCATION == 0));
+}
+
 TEST_CASE("of another user's process only the state is told", "[linux]")
 {
     if (!can_change_user())

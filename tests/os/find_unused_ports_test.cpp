@@ -213,7 +213,9 @@ TEST_CASE("an acceptor leaves the lease what else it holds", "[os]")
     auto lease =
         berth::find_unused_port({.transports = transports::both, .backend = which});
     const auto port = lease.port();
+    const lease_mode mode = lease.mode();
     auto acceptor = std::move(lease).listen(context.get_executor());
+    CHECK(lease.mode() == mode);
     CHECK(acceptor.local_endpoint().port() == port);
     REQUIRE(lease.valid());
     CHECK(lease.port() == port);
