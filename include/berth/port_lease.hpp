@@ -201,16 +201,11 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
         acceptor.listen(backlog, ec);
         ec = detail::as_system_error(ec);
     }
-    if (!ec) {
-        release_first();
-        std::error_code ignored;
-        if (before == lease_mode::open && valid())
-            open(ignored); // what is left
-        return acceptor;
-    }
-
     std::error_code ignored;
-    acceptor.close(ignored);
+    if (!ec)
+        release_first();
+    else
+        acceptor.close(ignored);
     if (before == lease_mode::open && valid())
         open(ignored);
     if (ec == std::errc::address_in_use)
