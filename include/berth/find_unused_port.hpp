@@ -18,7 +18,7 @@
 
 namespace berth {
 
-/// Finds a TCP port that nobody uses and holds it, at once, in the calling thread.
+/// Finds a port that nobody uses and holds it, at once, in the calling thread.
 ///
 /// Errors: `error::ports_exhausted`; of the options `error::invalid_range`,
 /// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`;
@@ -63,7 +63,7 @@ struct lease_answer {
 
 } // namespace detail
 
-/// Finds a TCP port that nobody uses and holds it.
+/// Finds a port that nobody uses and holds it.
 ///
 /// @par Completion Signature
 /// `void(std::error_code, berth::port_lease)`, on the handler's associated executor, never
@@ -94,7 +94,7 @@ auto async_find_unused_port(const Executor& ex, const find_options& options,
 }
 
 #if BERTH_HAS_CO_AWAIT
-/// Finds a TCP port that nobody uses and holds it, on the coroutine's own executor.
+/// Finds a port that nobody uses and holds it, on the coroutine's own executor.
 ///
 /// Errors: as `async_find_unused_port()`, thrown as `std::system_error`.
 ///
