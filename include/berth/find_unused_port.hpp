@@ -21,8 +21,9 @@ namespace berth {
 /// Finds a port that nobody uses and holds it, at once, in the calling thread.
 ///
 /// Errors: `error::ports_exhausted`; of the options `error::invalid_range`,
-/// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`;
-/// `error::backend_unavailable`; what the system says. The first form throws `std::system_error`.
+/// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`,
+/// `error::invalid_transports`, `error::invalid_families`; `error::backend_unavailable`; what
+/// the system says. The first form throws `std::system_error`.
 ///
 /// Threads: any. The calling thread is blocked while the request waits (`find_options::wait`).
 ///
