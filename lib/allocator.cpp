@@ -3,7 +3,6 @@
 
 #include "browser_ports.hpp"
 #include "reports.hpp"
-#include "runner_worker.hpp"
 #include "system.hpp"
 
 #include <berth/error.hpp>
@@ -13,9 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdlib>
-#include <random>
-#include <string>
 
 namespace berth {
 
@@ -23,51 +19,11 @@ namespace detail {
 
 namespace {
 
-// Each set of candidates costs 8 bytes a port. A program with more ranges than this pays for the
-// making of a set now and then.
-constexpr std::size_t max_candidate_sets = 16;
-
 // A port that is still held for a moment after its lease was dropped does not matter where there
 // are so many others.
 constexpr std::uint32_t plenty = 1024;
 
 std::atomic<allocator*> the_allocator = nullptr;
-
-// What is wrong with a request before anything is asked of the system.
-std::error_code check(const request& asked) noexcept
-{
-    if (asked.ports && asked.ports->error())
-        return asked.ports->error();
-    if (asked.ports && asked.ports->empty())
-        return error::no_ports;
-    if (asked.preferred == 0)
-        return error::invalid_preferred;
-    if (asked.pattern && asked.pattern->error())
-        return asked.pattern->error();
-    const auto transports = static_cast<unsigned>(asked.transports);
-    if (transports == 0 || transports > static_cast<unsigned>(berth::transports::both))
-        return error::invalid_transports;
-    const auto families = static_cast<unsigned>(asked.families);
-    if (families == 0 || families > static_cast<unsigned>(berth::families::both))
-        return error::invalid_families;
-    for (const asio::ip::address& address : asked.addresses) {
-        const auto family = address.is_v6() ? berth::families::v6 : berth::families::v4;
-        if ((families & static_cast<unsigned>(family)) == 0)
-            return error::invalid_families;
-    }
-    return {};
-}
-
-// Called once, before the first thread can have a reason to change it.
-const char* variable(const char* name)
-{
-    return std::getenv(name); // NOLINT(concurrency-mt-unsafe)
-}
-
-std::string text_of(const char* value)
-{
-    return value != nullptr ? value : "";
-}
 
 // What of a pattern decides with which ports it can begin.
 port_pattern footprint(const port_pattern& pattern) noexcept
@@ -91,19 +47,6 @@ std::uint16_t preferred_by(const request& asked, const port_pattern& pattern) no
     return port;
 }
 
-std::string describe(const char* verb, const std::string& details)
-{
-    return "berth::" + std::string(verb) + '(' + details + ')';
-}
-
-// Where there is no allocator nothing was searched.
-std::string searched(const std::optional<port_set>& ports = std::nullopt,
-                     bool browser_safe = false)
-{
-    const allocator* const there = the_allocator.load(std::memory_order_acquire);
-    return there != nullptr ? ", " + there->searched(ports, browser_safe) : "";
-}
-
 } // namespace
 
 const bool allocator::watching_forks = watch_forks(&allocator::disown_after_fork);
@@ -122,12 +65,7 @@ allocator& allocator::instance()
 }
 
 allocator::allocator()
-    : ephemeral_range_(ephemeral_range()), reserved_ports_(reserved_ports()),
-      environment_(text_of(variable("BERTH_PORT_RANGE"))),
-      default_ports_(environment_.empty()
-                         ? port_set(ephemeral_range_)
-                         : port_set::parse(environment_, environment_error_)),
-      worker_(runner_worker(variable)), have_ipv6_(have_ipv6()),
+    : have_ipv6_(have_ipv6()),
       have_ipv6_loopback_(have_ipv6_ && have_address(asio::ip::address_v6::loopback()))
 {}
 
@@ -160,6 +98,12 @@ void allocator::answer(std::span<request* const> batch) noexcept
         if (!asked->ec && !asked->lease && asked->leases.empty() &&
             asked->socket.get() == no_socket)
             asked->ec = failure;
+}
+
+const candidate_sets* allocator::searched() noexcept
+{
+    const allocator* const there = the_allocator.load(std::memory_order_acquire);
+    return there != nullptr ? &there->candidates_ : nullptr;
 }
 
 void allocator::close_dropped() noexcept
@@ -210,7 +154,7 @@ void allocator::run_once(std::span<request* const> batch)
         request& asked = *batch[i];
         asked.ec = check(asked);
         if (!asked.ec && !asked.ports)
-            asked.ec = environment_error_;
+            asked.ec = candidates_.default_error();
         if (!asked.ec)
             chosen[i] = backends_.choose(asked.which, asked.ec, tally);
     }
@@ -308,8 +252,8 @@ void allocator::find_set(port_backend& through, request& asked,
     const port_pattern pattern = asked.pattern.value_or(1);
     if (pattern.size() == 0)
         return;
-    const auto from = candidates(asked.ports.value_or(default_ports_), asked.browser_safe,
-                                 footprint(pattern));
+    const auto from =
+        candidates_.find(asked.ports, asked.browser_safe, footprint(pattern));
     if (from->size() < (is_rigid(pattern) ? 1 : pattern.size())) {
         asked.ec = from->empty() && footprint(pattern) == port_pattern(1)
                        ? error::no_ports
@@ -317,21 +261,31 @@ void allocator::find_set(port_backend& through, request& asked,
         return;
     }
 
+    // A lease that was dropped just now may still hold the very port.
+    if (asked.preferred)
+        (void)close_all_dropped(0);
     counters tally;
-    set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
-                      asked.mode, tally);
-    asked.ec = search.run();
-    if (search.could_take_nothing())
-        run_instead(through, asked, asked.ec, tally);
+    std::error_code unable; // with nothing left open
+    {
+        set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
+                          asked.mode, tally);
+        asked.ec = search.run();
+        if (search.could_take_nothing())
+            unable = asked.ec;
+        else if (!asked.ec)
+            take_found(search, asked, from->fresh() >= plenty);
+    }
+    if (unable)
+        run_instead(through, asked, unable, tally);
     else if (!asked.ec)
         tally.granted += pattern.size();
     count(tally);
-    if (asked.ec || search.could_take_nothing())
-        return;
+}
 
+void allocator::take_found(set_search& search, request& asked, bool may_linger)
+{
     std::vector<port_lease> leases;
-    leases.reserve(pattern.size());
-    const bool may_linger = from->fresh() >= plenty;
+    leases.reserve(asked.pattern ? asked.pattern->size() : 1);
     search.take([&](const found_port& found) {
         leases.push_back(make_lease(found, may_linger));
         lease_began(lease_access::held(leases.back()), asked.where);
@@ -358,6 +312,9 @@ port_lease allocator::make_lease(const found_port& found, bool may_linger)
 
 allocation allocator::prepare(const request& asked, const holder_at& only)
 {
+    // A lease that was dropped just now may still hold the very port.
+    if (asked.preferred)
+        (void)close_all_dropped(0);
     const bool udp_lease = asked.what == product::lease && only.udp;
     return {.what = udp_lease ? product::udp_lease : asked.what,
             .address = only.address,
@@ -365,76 +322,20 @@ allocation allocator::prepare(const request& asked, const holder_at& only)
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,
-            .hunt = hunt(asked.ports, asked.browser_safe, asked.preferred.value_or(0))};
-}
-
-bool allocator::is_left_to_system(const std::optional<port_set>& ports,
-                                  bool browser_safe) const noexcept
-{
-    // The system knows nothing of browsers.
-    return system_chooses_ports && !ports && environment_.empty() && !browser_safe;
-}
-
-std::string allocator::searched(const std::optional<port_set>& ports,
-                                bool browser_safe) const
-{
-    if (!ports && environment_error_)
-        return "BERTH_PORT_RANGE=" + environment_;
-    if (is_left_to_system(ports, browser_safe))
-        return "a port of the system's choice";
-    return "ports " + to_string(ports.value_or(default_ports_)) +
-           (ports || environment_.empty() ? "" : " of BERTH_PORT_RANGE");
-}
-
-port_hunt allocator::hunt(const std::optional<port_set>& ports, bool browser_safe,
-                          std::uint16_t preferred)
-{
-    if (browser_safe && blocked_by_browsers(preferred))
-        preferred = 0;
-    // A lease that was dropped just now may still hold the very port.
-    if (preferred != 0)
-        (void)close_all_dropped(0);
-    if (is_left_to_system(ports, browser_safe))
-        return port_hunt(nullptr, preferred);
-    auto found = candidates(ports.value_or(default_ports_), browser_safe);
-    if (found->empty())
-        throw std::system_error(error::no_ports);
-    return port_hunt(std::move(found), preferred);
-}
-
-std::shared_ptr<candidate_ports> allocator::candidates(const port_set& ports,
-                                                       bool browser_safe,
-                                                       const port_pattern& pattern)
-{
-    const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find_if(candidates_, [&](const auto& set) {
-        return set->browser_safe() == browser_safe && set->pattern() == pattern &&
-               set->ports() == ports;
-    });
-    if (found != candidates_.end()) {
-        std::rotate(candidates_.begin(), found, found + 1);
-        return candidates_.front();
-    }
-    if (candidates_.size() == max_candidate_sets)
-        candidates_.pop_back();
-    std::random_device seed;
-    candidates_.insert(candidates_.begin(),
-                       std::make_shared<candidate_ports>(
-                           ports, reserved_ports_, std::minstd_rand(seed()),
-                           ephemeral_range_.first, browser_safe, worker_, pattern));
-    return candidates_.front();
+            .hunt = candidates_.hunt(asked.ports, asked.browser_safe,
+                                     asked.preferred.value_or(0))};
 }
 
 std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& address,
                               std::error_code& ec)
 {
-    ec = environment_error_;
+    ec = candidates_.default_error();
     if (ec)
         return 0;
     const std::uint64_t closed_before = drops_closed_.load();
     counters tally;
     const auto try_once = [&] {
-        port_hunt search = hunt(std::nullopt);
+        port_hunt search = candidates_.hunt(std::nullopt);
         const port_hunt::step last = bind_own(socket, address, search);
         tally_tries(search, tally);
         return last;
@@ -451,15 +352,9 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
 
 void allocator::returned(std::uint16_t port) noexcept
 {
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& set : candidates_)
-            if (set->range().contains(port))
-                set->give_back(port);
-    }
+    candidates_.returned(port);
     if (!line_.empty())
-        line_.returned(port, system_chooses_ports || default_ports_.contains(port),
-                       waiting_line::clock::now());
+        line_.returned(port, candidates_.is_default(port), waiting_line::clock::now());
 }
 
 void allocate(request& asked) noexcept
@@ -483,48 +378,6 @@ std::uint16_t bind_socket(native_socket socket, const asio::ip::address& address
         ec = std::make_error_code(std::errc::not_enough_memory);
     }
     return 0;
-}
-
-std::exception_ptr make_exception(const std::error_code& ec, const char* verb,
-                                  const request& asked) noexcept
-{
-    try {
-        throw_error(ec, verb, asked);
-    } catch (...) {
-        return std::current_exception();
-    }
-}
-
-void throw_error(const std::error_code& ec, const char* verb, const request& asked)
-{
-    std::string details;
-    if (ec == error::backend_unavailable) {
-        details = allocator::instance().backends().why_unavailable(asked.which);
-    } else {
-        details = asked.addresses.empty() ? "every address" : "";
-        for (const asio::ip::address& address : asked.addresses)
-            details += (details.empty() ? "" : " ") + address.to_string();
-        details += searched(asked.ports, asked.browser_safe);
-        if (asked.pattern)
-            details += ", " + std::to_string(asked.pattern->size()) + " of them" +
-                       (is_rigid(*asked.pattern) ? " together" : "");
-        if (asked.transports != transports::tcp)
-            details += asked.transports == transports::udp ? ", UDP" : ", TCP and UDP";
-        if (asked.preferred)
-            details += ", preferred " + std::to_string(*asked.preferred);
-        if (asked.browser_safe)
-            details += ", browser-safe";
-        if (asked.which != backend::automatic)
-            details += ", back end " + std::string(to_string(asked.which));
-    }
-    throw std::system_error(ec, describe(verb, details));
-}
-
-void throw_error(const std::error_code& ec, const char* verb,
-                 const asio::ip::address& address)
-{
-    throw std::system_error(
-        ec, describe(verb, "your socket, " + address.to_string() + searched()));
 }
 
 } // namespace detail

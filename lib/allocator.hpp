@@ -2,7 +2,7 @@
 #pragma once
 
 #include "backend.hpp"
-#include "candidate_ports.hpp"
+#include "candidate_sets.hpp"
 #include "holder_groups.hpp"
 #include "holder_list.hpp"
 #include "set_search.hpp"
@@ -12,12 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <mutex>
-#include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 namespace berth::detail {
 
@@ -47,9 +42,8 @@ public:
 
     [[nodiscard]] backend_choice& backends() noexcept { return backends_; }
 
-    /// The ports that such a request searches, or why it searches none, for a message.
-    [[nodiscard]] std::string searched(const std::optional<port_set>& ports,
-                                       bool browser_safe) const;
+    /// What was searched, for a message; null where there is no allocator yet.
+    [[nodiscard]] static const candidate_sets* searched() noexcept;
 
 private:
     allocator();
@@ -65,24 +59,14 @@ private:
     [[nodiscard]] allocation prepare(const request& asked, const holder_at& only);
     void find_set(port_backend& through, request& asked,
                   std::span<const holder_at> holders);
+    void take_found(set_search& search, request& asked, bool may_linger);
     [[nodiscard]] port_lease make_lease(const found_port& found, bool may_linger);
-    [[nodiscard]] bool is_left_to_system(const std::optional<port_set>& ports,
-                                         bool browser_safe) const noexcept;
-    [[nodiscard]] port_hunt hunt(const std::optional<port_set>& ports,
-                                 bool browser_safe = false, std::uint16_t preferred = 0);
-    [[nodiscard]] std::shared_ptr<candidate_ports>
-    candidates(const port_set& ports, bool browser_safe, const port_pattern& pattern = 1);
     void run_instead(const port_backend& failed, request& asked,
                      const std::error_code& failure, counters& tally);
     void run_on(port_backend& through, std::span<request* const> batch);
 
     backend_choice backends_;
-    const port_range ephemeral_range_;
-    const std::vector<port_range> reserved_ports_;
-    const std::string environment_; // the value of BERTH_PORT_RANGE
-    std::error_code environment_error_;
-    const port_set default_ports_;
-    const std::optional<std::uint32_t> worker_; // our number, where a test runner tells
+    candidate_sets candidates_;
     const bool have_ipv6_;
     const bool have_ipv6_loopback_;
     holder_groups groups_;
@@ -91,9 +75,6 @@ private:
         0; // as port_backend::close_all_dropped() said
 
     waiting_line line_;
-
-    std::mutex mutex_;
-    std::vector<std::shared_ptr<candidate_ports>> candidates_; // last used first
 };
 
 /// Makes leases, and looks into them.

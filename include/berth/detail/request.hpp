@@ -65,6 +65,9 @@ struct request {
     unique_socket socket;           // the other products
 };
 
+/// What is wrong with a request before anything is asked of the system.
+[[nodiscard]] std::error_code check(const request& asked) noexcept;
+
 /// Fulfils one request at once.
 void allocate(request& asked) noexcept;
 
