@@ -38,7 +38,8 @@ std::uint16_t preferred_by(const request& asked, const port_pattern& pattern) no
     const std::uint16_t port = asked.preferred.value_or(0);
     if (port % pattern.divisor() != 0)
         return 0;
-    for (std::size_t i = 0; is_rigid(pattern) && i < pattern.size(); ++i) {
+    const std::size_t fixed = is_rigid(pattern) ? pattern.size() : 1;
+    for (std::size_t i = 0; i < fixed; ++i) {
         const std::uint32_t other = port + pattern.offset(i);
         if (other > 65535 || (asked.browser_safe &&
                               blocked_by_browsers(static_cast<std::uint16_t>(other))))

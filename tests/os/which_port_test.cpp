@@ -156,6 +156,17 @@ TEST_CASE("a preferred port is not had where browsers block it", "[os][which_por
     const auto lease = berth::find_unused_port(
         {.preferred = 6666, .browser_safe = true, .backend = which});
     CHECK(lease.port() != 6666);
+    const auto twice = berth::find_unused_port({.transports = berth::transports::both,
+                                                .preferred = 6666,
+                                                .browser_safe = true,
+                                                .backend = which});
+    CHECK(twice.port() != 6666);
+    for (const berth::port_pattern& pattern :
+         {berth::port_pattern(2), berth::port_pattern::block(2)}) {
+        const auto leases = berth::find_unused_ports(
+            pattern, {.preferred = 6666, .browser_safe = true, .backend = which});
+        CHECK(leases[0].port() != 6666);
+    }
 }
 
 TEST_CASE("what is wrong with the options is the error, whatever the back end",
