@@ -52,7 +52,6 @@ std::error_code set_search::run()
         for (part& one : parts_) {
             if (!one.refusal)
                 continue;
-            busy_.set(one.refused_port);
             if (const auto ec = settle(one, one.hunt.refused(one.first, one.refusal)))
                 return ec;
         }
@@ -62,11 +61,14 @@ std::error_code set_search::run()
 // Goes on to the next first port that may do.
 std::error_code set_search::settle(part& one, port_hunt::step next)
 {
-    const auto in_use = std::make_error_code(std::errc::address_in_use);
-    for (; next.port != 0; next = one.hunt.refused(next.port, in_use)) {
+    while (next.port != 0) {
         one.first = next.port;
         if (!is_known_busy(one))
             return {};
+        next = one.hunt.refused(
+            next.port, tried_.all_denied
+                           ? denial_
+                           : std::make_error_code(std::errc::address_in_use));
     }
     return next.ec;
 }
@@ -139,8 +141,12 @@ std::error_code set_search::run_batch(std::span<const place> places)
                  {places[i].holder->udp, places[i].holder->address.is_v6()}});
         } else if (ec == std::errc::address_in_use ||
                    ec == std::errc::permission_denied) {
-            one.refusal = ec;
-            one.refused_port = found.port;
+            const bool denied = ec == std::errc::permission_denied;
+            if (denied)
+                denial_ = ec;
+            if (!denied || !one.refusal)
+                one.refusal = ec;
+            busy_.set(found.port);
         } else {
             failure = ec;
         }

@@ -73,7 +73,6 @@ private:
         std::uint16_t first = 0;
         std::vector<found_port> found = {};
         std::error_code refusal = {};
-        std::uint16_t refused_port = 0;
     };
 
     /// One holder that is asked for.
@@ -100,7 +99,8 @@ private:
     bool could_take_nothing_ = false;
 
     tried_ports tried_;
-    std::bitset<65536> busy_;
+    std::bitset<65536> busy_; // what was refused
+    std::error_code denial_;  // what EACCES there was among the refusals
     std::vector<part> parts_;
 };
 

@@ -601,6 +601,39 @@ TEST_CASE("privileged ports are EACCES for an ordinary user, and nothing is leak
     }));
 }
 
+TEST_CASE("a set of privileged ports is EACCES, one of which a port is taken is not",
+          "[linux][limits]")
+{
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_network(narrow, [&] {
+        asio::io_context context;
+        tcp::acceptor stranger(context, tcp::v4());
+        stranger.bind({asio::ip::address_v4::loopback(), 1024});
+        become_ordinary();
+        warm_up(which);
+        const auto fails = [&](const berth::port_pattern& pattern, port_range ports) {
+            std::error_code ec;
+            expect(berth::find_unused_ports(pattern, {.ports = ports, .backend = which},
+                                            ec)
+                       .empty(),
+                   "no ports");
+            return ec;
+        };
+        for (const berth::port_pattern& pattern :
+             {berth::port_pattern(3), berth::port_pattern::block(2),
+              berth::port_pattern::offsets(0, 5)}) {
+            const auto ec = fails(pattern, {1, 10});
+            expect(ec == std::errc::permission_denied, "privileged: " + name(ec));
+        }
+        for (const berth::port_pattern& pattern :
+             {berth::port_pattern(2), berth::port_pattern::offsets(0, 1),
+              berth::port_pattern::offsets(1, 0)}) {
+            const auto ec = fails(pattern, {1023, 1024});
+            expect(ec == berth::error::ports_exhausted, "one is taken: " + name(ec));
+        }
+    }));
+}
+
 TEST_CASE("of a range that is partly privileged an ordinary user is given the rest",
           "[linux][limits]")
 {
