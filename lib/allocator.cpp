@@ -266,20 +266,16 @@ void allocator::find_set(port_backend& through, request& asked,
     if (asked.preferred)
         (void)close_all_dropped(0);
     counters tally;
-    std::error_code unable; // with nothing left open
-    {
-        set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
-                          asked.mode, tally);
-        asked.ec = search.run();
-        if (search.could_take_nothing())
-            unable = asked.ec;
-        else if (!asked.ec)
-            take_found(search, asked, from->fresh() >= plenty);
-    }
-    if (unable)
-        run_instead(through, asked, unable, tally);
-    else if (!asked.ec)
+    set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
+                      asked.mode, tally);
+    asked.ec = search.run();
+    if (search.could_take_nothing()) {
+        search.close_all(); // they would be in the way of the other back end
+        run_instead(through, asked, asked.ec, tally);
+    } else if (!asked.ec) {
+        take_found(search, asked, from->fresh() >= plenty);
         tally.granted += pattern.size();
+    }
     count(tally);
 }
 

@@ -15,10 +15,11 @@ set_search::set_search(port_backend& through, std::shared_ptr<candidate_ports> c
       holders_(holders), mode_(mode), tally_(tally)
 {}
 
-set_search::~set_search()
+void set_search::close_all() noexcept
 {
     for (part& one : parts_)
         close(one);
+    parts_.clear();
     (void)through_.close_all_dropped();
 }
 

@@ -43,14 +43,16 @@ public:
     set_search(const set_search&) = delete;
     set_search& operator=(const set_search&) = delete;
 
-    /// Closes what was not taken.
-    ~set_search();
+    ~set_search() { close_all(); }
 
     /// Searches. Throws std::bad_alloc.
     [[nodiscard]] std::error_code run();
 
     /// Whether it ended because the back end could take nothing, as port_backend::run() says.
     [[nodiscard]] bool could_take_nothing() const noexcept { return could_take_nothing_; }
+
+    /// Closes what was not taken; the search is over.
+    void close_all() noexcept;
 
     /// Hands each port that was found to `keep`, in the order of the pattern; where that throws the
     /// rest is closed.

@@ -197,6 +197,26 @@ TEST_CASE("a little locked memory is enough for berth to work", "[linux][no_io_u
     }));
 }
 
+TEST_CASE("where a ring can be had no more in the midst of a set all of it comes from "
+          "system calls",
+          "[linux][no_io_uring]")
+{
+    constexpr berth::port_range few = {44000, 44149};
+    BERTH_PASSES(in_network(few, [&] {
+        start_afresh();
+        need(backend::io_uring);
+        elsewhere([&] {
+            {
+                const soft_limit small_table(RLIMIT_NOFILE, 70);
+                (void)berth::find_unused_port();
+            }
+            forbid(SYS_io_uring_setup, EPERM);
+            const auto leases = berth::find_unused_ports(few.size());
+            expect_equal(leases.size(), std::size_t{few.size()}, "leases");
+        });
+    }));
+}
+
 TEST_CASE("where io_uring_enter is forbidden from the start berth still works",
           "[linux][no_io_uring]")
 {
