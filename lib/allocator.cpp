@@ -142,7 +142,8 @@ void allocator::run(std::span<request* const> batch)
 // Whether there were any that a request which began then may have met.
 bool allocator::close_all_dropped(std::uint64_t closed_before) noexcept
 {
-    const std::uint64_t closed = backends_.close_all_dropped();
+    const std::uint64_t closed = drops_.load();
+    backends_.close_all_dropped();
     drops_closed_.store(closed);
     return closed != closed_before;
 }
@@ -352,6 +353,12 @@ void allocator::returned(std::uint16_t port) noexcept
     candidates_.returned(port);
     if (!line_.empty())
         line_.returned(port, candidates_.is_default(port), waiting_line::clock::now());
+}
+
+void allocator::dropped(std::uint16_t port) noexcept
+{
+    ++drops_;
+    returned(port);
 }
 
 void allocate(request& asked) noexcept

@@ -40,6 +40,9 @@ public:
     /// A lease gave its port back.
     void returned(std::uint16_t port) noexcept;
 
+    /// A lease left its end to close_dropped().
+    void dropped(std::uint16_t port) noexcept;
+
     [[nodiscard]] backend_choice& backends() noexcept { return backends_; }
 
     /// What was searched, for a message; null where there is no allocator yet.
@@ -71,8 +74,8 @@ private:
     const bool have_ipv6_loopback_;
     holder_groups groups_;
 
-    std::atomic<std::uint64_t> drops_closed_ =
-        0; // as port_backend::close_all_dropped() said
+    std::atomic<std::uint64_t> drops_ = 0;        // leases that were dropped
+    std::atomic<std::uint64_t> drops_closed_ = 0; // so many of them have ended
 
     waiting_line line_;
 };

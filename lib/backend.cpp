@@ -131,10 +131,10 @@ void backend_choice::close_dropped() noexcept
         there->close_dropped();
 }
 
-std::uint64_t backend_choice::close_all_dropped() noexcept
+void backend_choice::close_all_dropped() noexcept
 {
-    port_backend* const there = uring_there_.load();
-    return there != nullptr ? there->close_all_dropped() : 0;
+    if (port_backend* const there = uring_there_.load())
+        there->close_all_dropped();
 }
 
 void backend_choice::disown() noexcept

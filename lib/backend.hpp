@@ -67,9 +67,8 @@ public:
     /// Ends what close_soon() was told before.
     virtual void close_dropped() noexcept {}
 
-    /// The same, also for what is on its way to its end on another thread; says how often
-    /// close_soon() had been told anything until then.
-    [[nodiscard]] virtual std::uint64_t close_all_dropped() noexcept { return 0; }
+    /// The same, also for what is on its way to its end on another thread.
+    virtual void close_all_dropped() noexcept {}
 };
 
 /// The system's plain way: POSIX system calls, or Winsock.
@@ -100,7 +99,7 @@ public:
 
     /// As port_backend::close_dropped() and close_all_dropped().
     void close_dropped() noexcept;
-    [[nodiscard]] std::uint64_t close_all_dropped() noexcept;
+    void close_all_dropped() noexcept;
 
     /// Why the error is backend_unavailable.
     [[nodiscard]] std::string why_unavailable(backend which);

@@ -78,7 +78,7 @@ void port_lease::drop() noexcept
     const bool may_wait =
         held_.may_linger && held_.mode == lease_mode::open && !held_.by->disowned();
     if (may_wait && detail::completion::close_soon(*held_.by, held_.handle))
-        detail::allocator::instance().returned(held_.port);
+        detail::allocator::instance().dropped(held_.port);
     else
         release();
 }

@@ -20,7 +20,7 @@ void set_search::close_all() noexcept
     for (part& one : parts_)
         close(one);
     parts_.clear();
-    (void)through_.close_all_dropped();
+    through_.close_all_dropped();
 }
 
 std::error_code set_search::run()
@@ -49,7 +49,7 @@ std::error_code set_search::run()
         if (all_found)
             return {};
         // Another part may want one of them next.
-        (void)through_.close_all_dropped();
+        through_.close_all_dropped();
         for (part& one : parts_) {
             if (!one.refusal)
                 continue;

@@ -64,7 +64,6 @@ public:
     void close_soon(std::uint32_t handle) noexcept override
     {
         shard_at(handle >> slot_bits).close_soon(handle & slot_mask);
-        ++drops_;
     }
 
     void close_dropped() noexcept override
@@ -75,14 +74,12 @@ public:
                 close_dropped(shard_at(i));
     }
 
-    std::uint64_t close_all_dropped() noexcept override
+    void close_all_dropped() noexcept override
     {
         // Who holds the mutex of a shard may be on the way to the kernel with what was dropped.
-        const std::uint64_t until_now = drops_.load();
         const std::size_t count = count_.load();
         for (std::size_t i = 0; i < count; ++i)
             close_dropped(shard_at(i));
-        return until_now;
     }
 
     std::error_code set_mode(std::uint32_t handle, holder_kind kind,
@@ -192,7 +189,6 @@ private:
     std::array<std::atomic<shard*>, max_shards> shards_ = {};
     std::atomic<std::size_t> count_ = 0;
     std::mutex growing_;
-    std::atomic<std::uint64_t> drops_ = 0; // how often close_soon() was called
     std::atomic<int> refused_ = 0; // errno of a submission that the kernel did not take
 };
 

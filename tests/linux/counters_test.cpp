@@ -189,6 +189,17 @@ TEST_CASE("a range that is taken counts a refusal for each candidate",
                               .submissions = with_ring(which, 9)},
                      "one lease more than ports");
         leases.clear();
+        leases.push_back(berth::find_unused_port({.backend = which}));
+        for (int i = 0; i < 2; ++i) {
+            const auto sets = count_of([&] {
+                (void)berth::find_unused_ports(narrow.size(), {.backend = which}, ec);
+            });
+            expect(ec == berth::error::ports_exhausted, "a set: " + ec.message());
+            expect_equal(sets.exhausted, 1U, "exhausted");
+            expect_equal(sets.tried, 8U, "tried for a set");
+            expect_equal(sets.refused, 1U, "refused to a set");
+        }
+        leases.clear();
 
         become_ordinary();
         const auto denied = count_of([&] {
