@@ -22,10 +22,32 @@ address_list every_address(families wanted, bool have_ipv6) noexcept
     return asio::ip::address_v4::any();
 }
 
-// Whether a socket on `one`, a wildcard or not, has the ports of `other` as well.
-bool covers(const asio::ip::address& one, const asio::ip::address& other,
+// The address whose ports the kernel keeps: of IPv4 where that is mapped, and without a scope
+// where none is asked for.
+// NOLINTNEXTLINE(bugprone-exception-escape): of the right family
+asio::ip::address as_bound(const asio::ip::address& address) noexcept
+{
+    if (!address.is_v6())
+        return address;
+    asio::ip::address_v6 v6 = address.to_v6();
+    if (v6.is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, v6);
+    if (!v6.is_link_local() && !v6.is_multicast())
+        v6.scope_id(0);
+    return v6;
+}
+
+bool is_wildcard(const asio::ip::address& address) noexcept
+{
+    return as_bound(address).is_unspecified();
+}
+
+// Whether a socket on `first`, a wildcard or not, has the ports of `second` as well.
+bool covers(const asio::ip::address& first, const asio::ip::address& second,
             bool ipv6_only) noexcept
 {
+    const asio::ip::address one = as_bound(first);
+    const asio::ip::address other = as_bound(second);
     if (one == other)
         return true;
     const bool reaches = one.is_v6() ? other.is_v6() || !ipv6_only : other.is_v4();
@@ -71,7 +93,7 @@ holder_list holders_for(const request& asked, bool have_ipv6,
         // The wildcards first, for what they cover.
         for (const bool everywhere : {true, false})
             for (const asio::ip::address& address : addresses)
-                if (address.is_unspecified() == everywhere)
+                if (is_wildcard(address) == everywhere)
                     add_for(address, udp);
     }
     return list;

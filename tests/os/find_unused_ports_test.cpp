@@ -97,6 +97,29 @@ TEST_CASE("each of several addresses is held, and no other", "[os]")
     }
 }
 
+TEST_CASE("an address that is named in two ways is held once", "[os]")
+{
+    BERTH_EACH_BACKEND(which);
+    if (!have_ipv6())
+        BERTH_SKIP("no IPv6 on this host");
+    const auto wanted = GENERATE(transports::tcp, transports::udp, transports::both);
+    const auto named = [](const char* text) { return asio::ip::make_address(text); };
+    const berth::address_list lists[] = {
+        {v4, named("::ffff:127.0.0.1")},
+        {named("::ffff:127.0.0.1"), v4},
+        {named("0.0.0.0"), named("::ffff:127.0.0.1")},
+        {v4, named("::ffff:0.0.0.0")},
+        {named("::"), named("::ffff:127.0.0.1")},
+        {v6, named("::1%1")},
+    };
+    for (const berth::address_list& addresses : lists) {
+        std::error_code ec;
+        const auto lease = berth::find_unused_port(
+            {.addresses = addresses, .transports = wanted, .backend = which}, ec);
+        CHECK(!ec);
+    }
+}
+
 TEST_CASE("a number that is taken in one transport is not found for both", "[os]")
 {
     BERTH_EACH_BACKEND(which);
