@@ -18,10 +18,10 @@ using source_location = std::source_location;
 /// The place in a program, of which this compiler does not tell.
 struct source_location {
     [[nodiscard]] static constexpr source_location current() noexcept { return {}; }
-    [[nodiscard]] constexpr std::uint_least32_t line() const noexcept { return 0; }
-    [[nodiscard]] constexpr std::uint_least32_t column() const noexcept { return 0; }
-    [[nodiscard]] constexpr const char* file_name() const noexcept { return ""; }
-    [[nodiscard]] constexpr const char* function_name() const noexcept { return ""; }
+    [[nodiscard]] static constexpr std::uint_least32_t line() noexcept { return 0; }
+    [[nodiscard]] static constexpr std::uint_least32_t column() noexcept { return 0; }
+    [[nodiscard]] static constexpr const char* file_name() noexcept { return ""; }
+    [[nodiscard]] static constexpr const char* function_name() noexcept { return ""; }
 };
 #endif
 
