@@ -51,7 +51,7 @@ struct leases_answer {
 
     static request ask(const std::pair<port_pattern, find_options>& wanted) noexcept
     {
-        return request(wanted.first, wanted.second);
+        return {wanted.first, wanted.second};
     }
 
     template <class Executor>
