@@ -81,10 +81,11 @@ candidate_ports::candidate_ports(const port_set& ports,
     // less with clients.
     const bool client_is_odd = ephemeral % 2 != 0;
     std::vector<std::uint16_t> all = eligible(ports, reserved, browser_safe, pattern);
-    const auto clients = std::ranges::partition(
-        all, [&](std::uint16_t port) { return (port % 2 != 0) != client_is_odd; });
+    const auto clients = std::partition(all.begin(), all.end(), [&](std::uint16_t port) {
+        return (port % 2 != 0) != client_is_odd;
+    });
     for (const auto part :
-         {std::span(all.begin(), clients.begin()), std::span(clients)}) {
+         {std::span(all.begin(), clients), std::span(clients, all.end())}) {
         if (worker && !part.empty()) {
             std::ranges::shuffle(part, std::minstd_rand());
             const auto place = first_place(*worker, part.size(), random);
