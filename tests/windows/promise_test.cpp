@@ -11,6 +11,9 @@
 
 #include <windows.h>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <set>
 #include <sstream>
 
@@ -21,22 +24,43 @@ using asio::ip::address_v6;
 using asio::ip::tcp;
 using berth::lease_mode;
 using berth::port_range;
+using berth::transports;
 using namespace berth::testing;
+using namespace std::chrono_literals;
 
 namespace {
+
+/// What another process hears who binds the port, by its claim.
+std::array<std::string, every_claim.size()>
+answers_to(process& other, const std::string& address, std::uint16_t port)
+{
+    other.say(address + ' ' + std::to_string(port));
+    std::istringstream line(other.hear());
+    std::array<std::string, every_claim.size()> answers;
+    for (std::string& answer : answers)
+        line >> answer;
+    return answers;
+}
 
 /// Another process cannot bind the port, whatever it claims.
 void check_kept(process& thief, const std::string& address, std::uint16_t port)
 {
     INFO("theft on " << address);
-    thief.say(address + ' ' + std::to_string(port));
-    std::istringstream answers(thief.hear());
-    for (const claim what : every_claim) {
-        std::string said;
-        answers >> said;
-        INFO("with " << to_string(what) << ": " << said);
-        CHECK((said == "INUSE" || said == "ACCESS"));
+    const auto answers = answers_to(thief, address, port);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        INFO("with " << to_string(every_claim[i]) << ": " << answers[i]);
+        CHECK((answers[i] == "INUSE" || answers[i] == "ACCESS"));
     }
+}
+
+/// Another process can bind the port on every address, whatever it claims.
+bool is_free_for(process& other, std::uint16_t port)
+{
+    return std::ranges::all_of(every_address, [&](const char* address) {
+        const auto answers = answers_to(other, address, port);
+        return std::ranges::all_of(answers,
+                                   [](const auto& said) { return said == "ok"; });
+    });
 }
 
 DWORD open_handles()
@@ -55,6 +79,41 @@ TEST_CASE("nobody binds the port of a lease, on any address, with any option",
     process thief("steal");
     for (const char* const address : every_address)
         check_kept(thief, address, lease.port());
+}
+
+TEST_CASE("nobody binds the port of a lease on UDP, on any address, with any option",
+          "[windows]")
+{
+    const auto lease = berth::find_unused_port({.transports = transports::udp});
+    process thief("steal_udp");
+    for (const char* const address : every_address)
+        check_kept(thief, address, lease.port());
+}
+
+TEST_CASE("nobody binds the port of a lease on both transports in either", "[windows]")
+{
+    const auto lease = berth::find_unused_port({.transports = transports::both});
+    process tcp_thief("steal");
+    process udp_thief("steal_udp");
+    for (const char* const address : every_address) {
+        check_kept(tcp_thief, address, lease.port());
+        check_kept(udp_thief, address, lease.port());
+    }
+}
+
+TEST_CASE("the number of a lease that was released is free for everybody", "[windows]")
+{
+    const auto wanted = GENERATE(transports::tcp, transports::udp, transports::both);
+    process on_tcp("steal");
+    process on_udp("steal_udp");
+    bool freed = false;
+    // Unless another process was given it meanwhile.
+    for (int attempt = 0; attempt < 10 && !freed; ++attempt) {
+        const auto port = berth::find_unused_port({.transports = wanted}).release();
+        freed = (wanted == transports::udp || is_free_for(on_tcp, port)) &&
+                (wanted == transports::tcp || is_free_for(on_udp, port));
+    }
+    CHECK(freed);
 }
 
 TEST_CASE("nobody binds address and port of an acceptor", "[windows]")
@@ -184,14 +243,24 @@ TEST_CASE("no handle is left open, neither on success nor on an error", "[window
     const auto ex = context.get_executor();
     const auto blocker = berth::find_unused_port();
     const port_range taken{blocker.port(), blocker.port()};
+    const port_range beside_taken{std::uint16_t(blocker.port() - 1), blocker.port()};
+    const auto nobodys = asio::ip::make_address("192.0.2.1");
     const auto use_all = [&] {
         std::error_code ec;
         (void)berth::find_unused_port().listen(ex);
         (void)berth::find_unused_port({.ports = taken}, ec);
-        (void)berth::find_unused_port({.addresses = asio::ip::make_address("192.0.2.1")},
-                                      ec);
+        (void)berth::find_unused_port({.addresses = nobodys}, ec);
         (void)berth::bind_ephemeral(ex, {.ports = taken}, ec);
         (void)berth::bind_ephemeral<asio::ip::udp>(ex);
+        (void)berth::find_unused_port({.transports = transports::both}).listen(ex);
+        (void)berth::find_unused_port(
+            {.transports = transports::both, .ports = taken, .wait = 1ms}, ec);
+        (void)berth::find_unused_port(
+            {.addresses = {address_v4::loopback(), address_v6::loopback()},
+             .transports = transports::both});
+        (void)berth::find_unused_ports(berth::port_pattern::block(2),
+                                       {.ports = beside_taken}, ec);
+        (void)berth::find_unused_ports(2, {.addresses = nobodys}, ec);
     };
     use_all();
     const DWORD before = open_handles();

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "stranger.hpp"
 
+#include <asio/ip/udp.hpp>
 #include <asio/ip/v6_only.hpp>
 
 #include <system_error>
@@ -26,6 +27,17 @@ std::string said(const std::error_code& ec)
     }
 }
 
+template <class Socket>
+void make_claim(Socket& socket, const std::string& address, claim what)
+{
+    if (address == "::")
+        socket.set_option(asio::ip::v6_only(false));
+    if (what == claim::reuse)
+        socket.set_option(asio::socket_base::reuse_address(true));
+    if (what == claim::exclusive)
+        socket.set_option(exclusive_use(true));
+}
+
 } // namespace
 
 std::string to_string(claim what)
@@ -44,12 +56,7 @@ std::string to_string(claim what)
 stranger::stranger(const std::string& address, claim what)
     : at_(asio::ip::make_address(address), 0), acceptor_(context_, at_.protocol())
 {
-    if (address == "::")
-        acceptor_.set_option(asio::ip::v6_only(false));
-    if (what == claim::reuse)
-        acceptor_.set_option(asio::ip::tcp::acceptor::reuse_address(true));
-    if (what == claim::exclusive)
-        acceptor_.set_option(exclusive_use(true));
+    make_claim(acceptor_, address, what);
 }
 
 std::string stranger::bind(std::uint16_t port)
@@ -70,6 +77,17 @@ std::string stranger::listen()
 std::uint16_t stranger::port() const
 {
     return acceptor_.local_endpoint().port();
+}
+
+std::string bind_udp(const std::string& address, claim what, std::uint16_t port)
+{
+    asio::io_context context;
+    const asio::ip::udp::endpoint at(asio::ip::make_address(address), port);
+    asio::ip::udp::socket socket(context, at.protocol());
+    make_claim(socket, address, what);
+    std::error_code ec;
+    socket.bind(at, ec);
+    return said(ec);
 }
 
 } // namespace berth::testing

@@ -42,4 +42,8 @@ private:
     asio::ip::tcp::acceptor acceptor_;
 };
 
+/// What bind() says to a UDP socket, in the words of stranger::bind().
+[[nodiscard]] std::string bind_udp(const std::string& address, claim what,
+                                   std::uint16_t port);
+
 } // namespace berth::testing

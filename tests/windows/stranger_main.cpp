@@ -12,6 +12,7 @@
 
 // A process of somebody else's, which answers each line on its standard input by one.
 
+using berth::testing::bind_udp;
 using berth::testing::claim;
 using berth::testing::every_claim;
 using berth::testing::stranger;
@@ -28,6 +29,17 @@ void steal()
             const std::string result = one.bind(port);
             std::cout << (result == "ok" ? one.listen() : result) << ' ';
         }
+        std::cout << std::endl;
+    }
+}
+
+// The same for UDP, where bind() is all there is.
+void steal_udp()
+{
+    std::string address;
+    for (std::uint16_t port = 0; std::cin >> address >> port;) {
+        for (const claim what : every_claim)
+            std::cout << bind_udp(address, what, port) << ' ';
         std::cout << std::endl;
     }
 }
@@ -92,6 +104,8 @@ int main(int argc, char** argv)
         const std::string task = argc > 1 ? argv[1] : "";
         if (task == "steal")
             steal();
+        else if (task == "steal_udp")
+            steal_udp();
         else if (task == "crowd")
             crowd();
         else if (task == "take_over")
