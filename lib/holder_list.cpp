@@ -37,9 +37,13 @@ asio::ip::address as_bound(const asio::ip::address& address) noexcept
     return v6;
 }
 
-bool is_wildcard(const asio::ip::address& address) noexcept
+// `[::]` takes in `0.0.0.0`, and either takes in what is no wildcard.
+int width_of(const asio::ip::address& address) noexcept
 {
-    return as_bound(address).is_unspecified();
+    const asio::ip::address bound = as_bound(address);
+    if (!bound.is_unspecified())
+        return 0;
+    return bound.is_v6() ? 2 : 1;
 }
 
 // Whether a socket on `first`, a wildcard or not, has the ports of `second` as well.
@@ -52,6 +56,34 @@ bool covers(const asio::ip::address& first, const asio::ip::address& second,
         return true;
     const bool reaches = one.is_v6() ? other.is_v6() || !ipv6_only : other.is_v4();
     return one.is_unspecified() && reaches;
+}
+
+// Adds a holder, unless one that is there covers it.
+void add(const holder_at& one, holder_list& list) noexcept
+{
+    const auto covers_it = [&](const holder_at& there) {
+        return there.udp == one.udp && covers(there.address, one.address, one.ipv6_only);
+    };
+    if (std::ranges::none_of(list.all(), covers_it))
+        list.add(one);
+}
+
+// Adds a holder, or the two that stand for it.
+void add_for(const holder_at& one, bool have_ipv6_loopback, holder_list& list) noexcept
+{
+    if (!one.udp || !udp_holders_are_connected || !one.address.is_unspecified()) {
+        add(one, list);
+        return;
+    }
+    holder_at instead = one;
+    if (one.address.is_v4() || !one.ipv6_only) {
+        instead.address = asio::ip::address_v4::loopback();
+        add(instead, list);
+    }
+    if (one.address.is_v6() && (one.ipv6_only || have_ipv6_loopback)) {
+        instead.address = asio::ip::address_v6::loopback();
+        add(instead, list);
+    }
 }
 
 } // namespace
@@ -69,32 +101,15 @@ holder_list holders_for(const request& asked, bool have_ipv6,
     const address_list addresses = asked.addresses.empty()
                                        ? every_address(asked.families, have_ipv6)
                                        : asked.addresses;
-    const auto add = [&](const asio::ip::address& address, bool udp) {
-        const auto is_covered = [&](const holder_at& there) {
-            return there.udp == udp && covers(there.address, address, ipv6_only);
-        };
-        if (std::ranges::none_of(list.all(), is_covered))
-            list.add({.address = address, .udp = udp, .ipv6_only = ipv6_only});
-    };
-    const auto add_for = [&](const asio::ip::address& address, bool udp) {
-        if (!udp || !udp_holders_are_connected || !address.is_unspecified()) {
-            add(address, udp);
-            return;
-        }
-        if (address.is_v4() || !ipv6_only)
-            add(asio::ip::address_v4::loopback(), udp);
-        if (address.is_v6() && (ipv6_only || have_ipv6_loopback))
-            add(asio::ip::address_v6::loopback(), udp);
-    };
-
     for (const bool udp : {false, true}) {
         if (!has(asked.transports, udp ? transports::udp : transports::tcp))
             continue;
-        // The wildcards first, for what they cover.
-        for (const bool everywhere : {true, false})
+        // The widest first, for what they cover.
+        for (const int width : {2, 1, 0})
             for (const asio::ip::address& address : addresses)
-                if (is_wildcard(address) == everywhere)
-                    add_for(address, udp);
+                if (width_of(address) == width)
+                    add_for({.address = address, .udp = udp, .ipv6_only = ipv6_only},
+                            have_ipv6_loopback, list);
     }
     return list;
 }

@@ -120,6 +120,22 @@ TEST_CASE("an address that is named in two ways is held once", "[os]")
     }
 }
 
+TEST_CASE("the wildcards are held together, in whatever order", "[os]")
+{
+    BERTH_EACH_BACKEND(which);
+    if (!have_ipv6())
+        BERTH_SKIP("no IPv6 on this host");
+    const berth::address_list addresses =
+        GENERATE(berth::address_list(address_v4::any(), address_v6::any()),
+                 berth::address_list(address_v6::any(), v4, address_v4::any()));
+    const auto lease = berth::find_unused_port(
+        {.addresses = addresses, .transports = transports::both, .backend = which});
+    for (const auto& address : {v4, v6}) {
+        CHECK(is_held<tcp>(address, lease.port()));
+        CHECK(is_held<udp>(address, lease.port()));
+    }
+}
+
 TEST_CASE("a number that is taken in one transport is not found for both", "[os]")
 {
     BERTH_EACH_BACKEND(which);
