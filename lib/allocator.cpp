@@ -317,6 +317,7 @@ allocation allocator::prepare(const request& asked, const holder_at& only)
     return {.what = udp_lease ? product::udp_lease : asked.what,
             .address = only.address,
             .ipv6_only = only.ipv6_only,
+            .beside_own = only.beside_own,
             .mode = asked.mode,
             .listen = asked.listen,
             .backlog = asked.backlog,

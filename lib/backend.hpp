@@ -27,7 +27,8 @@ inline constexpr std::size_t max_batch = 64;
 struct allocation {
     product what;
     asio::ip::address address;
-    bool ipv6_only; // where the address is `[::]`
+    bool ipv6_only;  // where the address is `[::]`
+    bool beside_own; // the same lease has the port on another address of the family
     lease_mode mode;
     bool listen;
     int backlog;

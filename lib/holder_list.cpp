@@ -59,13 +59,18 @@ bool covers(const asio::ip::address& first, const asio::ip::address& second,
 }
 
 // Adds a holder, unless one that is there covers it.
-void add(const holder_at& one, holder_list& list) noexcept
+void add(holder_at one, holder_list& list) noexcept
 {
     const auto covers_it = [&](const holder_at& there) {
         return there.udp == one.udp && covers(there.address, one.address, one.ipv6_only);
     };
-    if (std::ranges::none_of(list.all(), covers_it))
-        list.add(one);
+    const auto is_beside = [&](const holder_at& there) {
+        return there.udp == one.udp && there.address.is_v6() == one.address.is_v6();
+    };
+    if (std::ranges::any_of(list.all(), covers_it))
+        return;
+    one.beside_own = std::ranges::any_of(list.all(), is_beside);
+    list.add(one);
 }
 
 // Adds a holder, or the two that stand for it.

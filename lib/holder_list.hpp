@@ -16,6 +16,7 @@ struct holder_at {
     asio::ip::address address;
     bool udp = false;
     bool ipv6_only = false;
+    bool beside_own = false; // after a holder of the same family and transport
 };
 
 /// The sockets that a request wants on one port, those of TCP first. It holds no memory of its

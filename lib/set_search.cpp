@@ -118,6 +118,7 @@ std::error_code set_search::run_batch(std::span<const place> places)
         asked.push_back({.what = one.holder->udp ? product::udp_lease : product::lease,
                          .address = one.holder->address,
                          .ipv6_only = one.holder->ipv6_only,
+                         .beside_own = one.holder->beside_own,
                          .mode = mode_,
                          .listen = false,
                          .backlog = 0,

@@ -72,7 +72,7 @@ port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
     int type = 0;
     if (const std::error_code ec = prepare_own(socket, type))
         return {0, ec};
-    return bind_hunted(socket, type, address, hunt);
+    return bind_hunted(socket, type, address, false, hunt);
 }
 
 std::error_code bind_to(native_socket socket, const asio::ip::address& address,

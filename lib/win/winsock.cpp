@@ -110,11 +110,13 @@ unique_socket open_exclusive(const asio::ip::address& address, int type, bool ip
 }
 
 port_hunt::step bind_hunted(native_socket socket, int type,
-                            const asio::ip::address& address, port_hunt& hunt)
+                            const asio::ip::address& address, bool beside_own,
+                            port_hunt& hunt)
 {
-    const bool everywhere = address.is_unspecified();
+    // Where one of berth's own is there already a probe would meet that one.
+    const bool probes = !beside_own && !address.is_unspecified();
     const auto step = hunt.search([&](std::uint16_t port) {
-        const auto taken = everywhere ? std::error_code() : probe(address, type, port);
+        const auto taken = probes ? probe(address, type, port) : std::error_code();
         return taken ? taken : bind_to(socket, address, port);
     });
     if (step.port != 0 || step.ec)

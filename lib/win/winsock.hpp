@@ -48,10 +48,11 @@ public:
 [[nodiscard]] unique_socket open_exclusive(const asio::ip::address& address, int type,
                                            bool ipv6_only, std::error_code& ec) noexcept;
 
-/// Binds a socket of a type to a port of the hunt's which nobody has on any address.
+/// Binds a socket of a type to a port of the hunt's which nobody has on any address; `beside_own`
+/// says that one of berth's own has it on another one.
 [[nodiscard]] port_hunt::step bind_hunted(native_socket socket, int type,
                                           const asio::ip::address& address,
-                                          port_hunt& hunt);
+                                          bool beside_own, port_hunt& hunt);
 
 /// bind() to a port of the system's choice, which is returned.
 [[nodiscard]] std::uint16_t bind_anywhere(native_socket socket,

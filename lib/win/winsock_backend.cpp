@@ -66,7 +66,8 @@ private:
         const int type = one.is_udp() ? SOCK_DGRAM : SOCK_STREAM;
         one.socket = open_exclusive(one.address, type, one.ipv6_only, ec);
         if (!ec) {
-            const auto step = bind_hunted(one.socket.get(), type, one.address, one.hunt);
+            const auto step = bind_hunted(one.socket.get(), type, one.address,
+                                          one.beside_own, one.hunt);
             one.port = step.port;
             ec = step.ec;
         }

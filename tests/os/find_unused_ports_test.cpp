@@ -136,6 +136,16 @@ TEST_CASE("the wildcards are held together, in whatever order", "[os]")
     }
 }
 
+TEST_CASE("two addresses of one family are held on one number", "[os]")
+{
+    BERTH_EACH_BACKEND(which);
+    const asio::ip::address other = asio::ip::make_address("127.0.0.2");
+    const auto lease =
+        berth::find_unused_port({.addresses = {v4, other}, .backend = which});
+    CHECK(is_held<tcp>(v4, lease.port()));
+    CHECK(is_held<tcp>(other, lease.port()));
+}
+
 TEST_CASE("a number that is taken in one transport is not found for both", "[os]")
 {
     BERTH_EACH_BACKEND(which);
