@@ -51,6 +51,7 @@ private:
 
 /// The peer to which a holder of UDP is connected, that it may take no datagram: the discard
 /// service of its own address, which never sends one (RFC 863).
+// NOLINTNEXTLINE(bugprone-exception-escape): as of the constructor
 inline socket_address silent_peer(const asio::ip::address& address) noexcept
 {
     constexpr std::uint16_t discard = 9;
