@@ -7,6 +7,7 @@
 #include <berth/bind_ephemeral.hpp>
 #include <berth/error.hpp>
 #include <berth/find_unused_port.hpp>
+#include <berth/find_unused_ports.hpp>
 
 #include <asio/io_context.hpp>
 
