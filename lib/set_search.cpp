@@ -143,7 +143,9 @@ std::error_code set_search::run_batch(std::span<const place> places)
                  {places[i].holder->udp, places[i].holder->address.is_v6()}});
         } else if (ec == std::errc::address_in_use ||
                    ec == std::errc::permission_denied) {
+            // Of all that were refused in one round, whoever is told of it first.
             const bool denied = ec == std::errc::permission_denied;
+            tried_.all_denied = tried_.all_denied && denied;
             if (denied)
                 denial_ = ec;
             if (!denied || !one.refusal)
