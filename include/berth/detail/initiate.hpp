@@ -148,16 +148,18 @@ private:
 
         bool arm(waiter::clock::time_point until) noexcept override
         {
-            alarm_handler handler{owner(&op_)};
+            // Where Asio has no memory for the timer it destroys the handler that it has taken: the
+            // operation, which is at work here, must not end with it.
+            op_.arming_ = true;
+            bool armed = false;
             try {
                 timer_->expires_at(until);
-                timer_->async_wait(std::move(handler));
-                return true;
+                timer_->async_wait(alarm_handler{alarm_owner(&op_)});
+                armed = true;
             } catch (...) {
-                // Asio takes the handler when it has the memory.
-                (void)handler.op.release();
-                return false;
             }
+            op_.arming_ = false;
+            return armed;
         }
 
         void wake() noexcept override { timer_->cancel(); }
@@ -167,6 +169,16 @@ private:
         std::optional<timer> timer_;
     };
 
+    struct alarm_deleter {
+        void operator()(pending* op) const noexcept
+        {
+            if (!op->arming_)
+                deleter()(op);
+        }
+    };
+
+    using alarm_owner = std::unique_ptr<pending, alarm_deleter>;
+
     struct alarm_handler {
         using allocator_type = handler_allocator;
 
@@ -175,9 +187,9 @@ private:
             return asio::get_associated_allocator(op->handler_);
         }
 
-        void operator()(const std::error_code&) { take_turn(std::move(op)); }
+        void operator()(const std::error_code&) { take_turn(owner(op.release())); }
 
-        owner op;
+        alarm_owner op;
     };
 
     struct completer {
@@ -263,6 +275,7 @@ private:
     typename Answer::value_type value_; // made where making it may throw
     std::optional<tracked_work<handler_executor>> handler_work_;
     std::optional<place> place_; // where it may wait
+    bool arming_ = false;        // its timer
 };
 
 /// The initiating function objects of every operation that goes through a context's queue: on an
