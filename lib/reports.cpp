@@ -38,8 +38,11 @@ public:
     [[nodiscard]] source_location where(const holding& held) noexcept
     {
         const std::lock_guard lock(mutex_);
+        // The lease may have ended since it was asked about, and another have its holder's name.
         const auto found = leases_.find(holder_of(held));
-        return found != leases_.end() ? found->second.where : source_location();
+        const bool is_known =
+            found != leases_.end() && found->second.port == held.port;
+        return is_known ? found->second.where : source_location();
     }
 
     [[nodiscard]] std::vector<report> as_leaks()

@@ -209,6 +209,33 @@ TEST_CASE("a wrong server on a lease is reported as a theft", "[linux]")
     CHECK((told[0].where.line() == line || BERTH_HAS_SOURCE_LOCATION == 0));
 }
 
+TEST_CASE("a report names no line of the lease that came after the one that was asked about",
+          "[linux]")
+{
+    static std::vector<berth::report> told;
+    told.clear();
+    const auto before =
+        berth::set_report_handler([](const berth::report& one) { told.push_back(one); });
+    berth::port_lease lease = berth::find_unused_port();
+    const std::uint16_t port = lease.port();
+    const child bystander(idle);
+    asio::io_context context;
+    std::error_code ended;
+    berth::async_wait_until_listening(context.get_executor(), lease,
+                                      {.process_tree = id_of(bystander)},
+                                      [&](std::error_code ec) { ended = ec; });
+    lease.release();
+    foreign_server other("127.0.0.1", port, reuse::address);
+    REQUIRE(other.start() == "ok");
+    const berth::port_lease next = berth::find_unused_port(); // in the same place
+    context.run();
+    berth::set_report_handler(before);
+    CHECK(ended == error::wrong_owner);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].port == port);
+    CHECK(told[0].where.line() == 0);
+}
+
 TEST_CASE("of another user's process only the state is told", "[linux]")
 {
     if (!can_change_user())
