@@ -196,6 +196,8 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
             }
         } catch (const std::system_error& e) {
             asked->ec = e.code(); // the others must not suffer for it
+        } catch (const std::bad_alloc&) {
+            asked->ec = std::make_error_code(std::errc::not_enough_memory);
         }
     }
 
@@ -263,7 +265,7 @@ void allocator::find_set(port_backend& through, request& asked,
         return;
     }
 
-    // A lease that was dropped just now may still hold the very port.
+    // A lease that was dropped just now may still hold one of these very ports.
     if (asked.preferred)
         (void)close_all_dropped(0);
     counters tally;

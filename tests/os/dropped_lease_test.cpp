@@ -49,15 +49,16 @@ TEST_CASE("a port is had again by preference where its lease was dropped just no
 {
     BERTH_EACH_BACKEND(which);
     const auto other = GENERATE(from_range(working_backends()));
-    INFO("then " << to_string(other));
+    const auto wanted = GENERATE(berth::transports::tcp, berth::transports::both);
+    INFO("then " << to_string(other) << ", transports " << int(wanted));
     asio::io_context context;
     CHECK(once_in_many([&] {
         bool had = false;
         run_coroutine(context, [&]() -> asio::awaitable<void> {
             const find_options options{.backend = which};
             const auto port = (co_await berth::co_find_unused_port(options)).port();
-            const auto lease =
-                berth::find_unused_port({.preferred = port, .backend = other});
+            const auto lease = berth::find_unused_port(
+                {.transports = wanted, .preferred = port, .backend = other});
             had = lease.port() == port;
         });
         return had;
