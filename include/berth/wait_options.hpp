@@ -13,7 +13,16 @@ namespace detail {
 class port_watch;
 }
 
-/// The port that is waited for: a number, or that of a lease, whose holder is not counted.
+/// The port that is waited for: a number, or that of a lease, whose holder is not counted. Made
+/// from either where a function takes it. The lease may be moved during the wait.
+///
+/// Threads: as an integer.
+///
+/// Example:
+/// @code
+/// berth::wait_until_listening(lease);
+/// berth::wait_until_listening(8080);
+/// @endcode
 class watched_port {
 public:
     // NOLINTNEXTLINE(google-explicit-constructor): a number will do where a port is watched
@@ -24,7 +33,10 @@ public:
         : number_(lease.port()), leased_(true), lease_(lease.held_)
     {}
 
+    /// The port; 0 for that of an empty lease.
     [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
+
+    /// Whether a lease was given.
     [[nodiscard]] bool leased() const noexcept { return leased_; }
 
 private:
@@ -45,13 +57,14 @@ struct wait_options {
     /// The wait ends after this time with `std::errc::timed_out`; zero: one look.
     std::chrono::steady_clock::duration timeout = std::chrono::seconds(30);
 
-    /// A process without which there is nothing to wait for: when it ends, so does the wait, at
-    /// once, with `error::process_ended`. Linux; not asked by the wait for a release.
+    /// A process without which there is nothing to wait for: when it ends, so does the wait, with
+    /// `error::process_ended`: at once in the synchronous form, at the next look, within 16 ms, in
+    /// the others. Linux; not asked by the wait for a release.
     std::optional<std::uint32_t> child = std::nullopt;
 
     /// The process that is to listen, itself or through a descendant of its. A listener that
-    /// none of them has a descriptor of ends the wait with `error::wrong_owner`. Linux; not asked by the
-    /// wait for a release.
+    /// none of them has a descriptor of ends the wait with `error::wrong_owner`. The end of the
+    /// process does not: name it as `child` too. Linux; not asked by the wait for a release.
     std::optional<std::uint32_t> process_tree = std::nullopt;
 };
 

@@ -44,11 +44,13 @@ void wait_until_released(watched_port port, const wait_options& options,
 /// changes nothing, as the wait itself does.
 ///
 /// Threads: any. The looks are taken by the handler's executor. On a stopped context the wait
-/// goes on when the context runs again; when the context is destroyed the handler is dropped uncalled.
+/// goes on when the context runs again; when the context is destroyed the handler is dropped
+/// uncalled.
 ///
 /// Example:
 /// @code
-/// berth::async_wait_until_released(context.get_executor(), port, {}, [](std::error_code ec) { ... });
+/// berth::async_wait_until_released(context.get_executor(), port, {},
+///     [](std::error_code ec) { ... });
 /// @endcode
 template <class Executor,
           class Token = typename asio::default_completion_token<Executor>::type>
