@@ -12,17 +12,19 @@ struct counters {
     /// a cancellation gave back.
     std::uint64_t granted = 0;
 
-    /// Requests that found every candidate taken: `error::ports_exhausted`.
+    /// Searches that found every candidate taken: requests that failed with
+    /// `error::ports_exhausted`, and each look of those that wait (the option `wait`).
     std::uint64_t exhausted = 0;
 
-    /// Candidates that were tried. None where the choice is the system's (Windows, no `ports`).
+    /// Candidates that were tried; where a port needs several sockets (transports, families,
+    /// addresses) each is one. None where the choice is the system's (Windows, no `ports`).
     std::uint64_t tried = 0;
 
     /// Of these, those which the kernel refused: EADDRINUSE or EACCES.
     std::uint64_t refused = 0;
 
-    /// Calls into a back end, each with the requests that waited together, 64 at most. A socket of
-    /// one's own is bound without.
+    /// Calls into a back end, each with the requests that were pending together, 64 at most, or
+    /// with a round of one that needs several sockets. A socket of one's own is bound without.
     std::uint64_t batches = 0;
 
     /// Calls of io_uring_enter() that took requests; what ends or changes a lease is among them.
