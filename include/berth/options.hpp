@@ -57,11 +57,14 @@ struct bind_options {
 
 /// Whom a lease lets in. On Windows every lease is sealed.
 enum class lease_mode : std::uint8_t {
-    open, ///< A server that sets SO_REUSEADDR (or SO_REUSEPORT, same user) may bind the port.
-    sealed, ///< Nobody may.
+    /// A server that sets SO_REUSEADDR (on TCP also SO_REUSEPORT, same user) may bind the port.
+    open,
+
+    /// Nobody may.
+    sealed,
 };
 
-/// The transports in which a number is wanted.
+/// The transports in which a number is wanted; `both` is one number in each.
 enum class transports : std::uint8_t { tcp = 1, udp = 2, both = 3 };
 
 /// The address families in which a number is wanted.
@@ -74,8 +77,9 @@ enum class families : std::uint8_t { v4 = 1, v6 = 2, both = 3 };
 /// auto lease = co_await berth::co_find_unused_port({.mode = berth::lease_mode::sealed});
 /// @endcode
 struct find_options {
-    /// The addresses on which the port is held; none: every address of the host (`families`
-    /// says of which family). A lease on one address says nothing of the others.
+    /// The addresses on which the port is held, four at most; none: every address of the host
+    /// (`families` says of which family), in UDP on Linux its loopback addresses. A lease on one
+    /// address says nothing of the others.
     address_list addresses = {};
 
     /// The transports for which the port is held: one number, free in each of them.

@@ -44,11 +44,12 @@ void report_theft(const holding& lease) noexcept;
 /// A port number that the kernel keeps for you while this object lives.
 ///
 /// The port is held by a socket that is bound and never listens, or by several, for the addresses,
-/// transports and families that `find_options` named. While the lease is open (Linux, the default) a server that sets
-/// SO_REUSEADDR binds the number as if it were free; while it is sealed nobody can. In either
-/// state no bind to port 0 and no connect() is given the number, and a client that comes before
-/// the server is refused. (Of UDP sockets that set SO_REUSEADDR bind to port 0 may share any.) A server that sets neither option needs `release()` just before it
-/// starts. The full table is in docs/guarantees.md.
+/// transports and families that `find_options` named. While the lease is open (Linux, the
+/// default) a server that sets SO_REUSEADDR binds the number as if it were free; while it is
+/// sealed nobody can. In either state no bind to port 0 and no connect() is given the number, and
+/// a client that comes before the server is refused; but a UDP bind to port 0 that sets
+/// SO_REUSEADDR may share the number of an open lease. A server that sets no reuse option needs
+/// `release()` just before it starts. The full table is in docs/guarantees.md.
 ///
 /// A lease can be moved, not copied; a moved-from lease is empty. The destructor gives the port
 /// back. A lease may outlive the context and the thread that made it. In the child of a fork()
@@ -104,7 +105,7 @@ public:
     /// Whom the lease lets in.
     [[nodiscard]] lease_mode mode() const noexcept { return held_.mode; }
 
-    /// Lets servers in that set SO_REUSEADDR (or SO_REUSEPORT, same user). On Windows no
+    /// Lets servers in that set SO_REUSEADDR (on TCP also SO_REUSEPORT, same user). On Windows no
     /// socket can share its address safely: there it fails with `std::errc::not_supported`.
     ///
     /// Errors: `error::lease_empty`; what setsockopt() says. On failure the mode is unchanged.
@@ -147,10 +148,14 @@ public:
 
     /// Turns the holder itself into a listening acceptor on `ex`, sealed, with no moment in
     /// which the port is free. The lease is empty afterwards, or keeps what else it holds: the port
-    /// on UDP, or on another address. On an error it is as before.
+    /// on UDP, to which a socket of yours that sets SO_REUSEADDR may be bound while the lease is
+    /// open, or on another address. On an error it is as before.
     ///
-    /// Errors: `error::lease_empty`; `error::not_tcp` where it holds no port of TCP; what the system says: EADDRINUSE where a server has bound
-    /// the open lease already, which the handler of `set_report_handler()` is told; EMFILE.
+    /// Errors: `error::lease_empty`; `error::not_tcp` where it holds no port of TCP; what the
+    /// system says: EADDRINUSE where a server has bound the open lease already, listening or not,
+    /// which the handler of `set_report_handler()` is told; EMFILE. The form without `ec` throws
+    /// `std::system_error`; so do both where Asio cannot make its reactor for the first socket of a
+    /// context.
     ///
     /// Example:
     /// @code
