@@ -18,6 +18,7 @@ namespace berth {
 /// @endcode
 class address_list {
 public:
+    /// How many there may be.
     static constexpr std::size_t max_size = 4;
 
     /// No address.

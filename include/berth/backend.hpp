@@ -25,8 +25,8 @@ enum class backend {
 
 /// A back end, and whether it works in this process.
 struct backend_status {
-    backend which;
-    bool available;
+    backend which;      ///< Never `automatic`.
+    bool available;     ///< Whether it works in this process.
     std::string reason; ///< Why it is not available; empty where it is.
 };
 

@@ -98,8 +98,9 @@ using bound_socket = typename detail::bound<Protocol>::type;
 ///
 /// Errors: `error::ports_exhausted`; of the options `error::invalid_range`,
 /// `error::too_many_ranges`, `error::no_ports`, `error::invalid_preferred`;
-/// `error::backend_unavailable`; what the system says. The second form throws `std::system_error`; so do both where Asio
-/// cannot make its reactor for the first socket of a context.
+/// `error::backend_unavailable`; what the system says. The second form throws
+/// `std::system_error`; so do both where Asio cannot make its reactor for the first socket of a
+/// context.
 ///
 /// Threads: any. The calling thread is blocked while the request waits (`bind_options::wait`).
 ///
@@ -135,8 +136,8 @@ template <class Protocol = asio::ip::tcp, detail::executor Executor>
 
 /// Binds your own open socket or acceptor to a port of `address` that nobody else has, at
 /// once, and returns the port; your options on it stay as they are. An acceptor does not
-/// listen yet. The ports are those that BERTH_PORT_RANGE names, without it
-/// those of the system's ephemeral range (`bind_options::ports`).
+/// listen yet. The ports are those that BERTH_PORT_RANGE names, without it those of the system's
+/// ephemeral range (`bind_options::ports`).
 ///
 /// Errors: `error::reuse_address_set`, `error::reuse_port_set` where a TCP socket carries
 /// the option (Asio's acceptor constructor with an endpoint sets SO_REUSEADDR: open the

@@ -53,6 +53,7 @@ public:
                                                     : endpoint_;
     }
 
+    /// The port of endpoint().
     [[nodiscard]] std::uint16_t port() const noexcept { return endpoint().port(); }
 
 private:
@@ -98,7 +99,7 @@ struct black_hole_answer {
 /// where the kernel does not say that the queue is full; as `bind_ephemeral()`; what the system
 /// says. The first form throws `std::system_error`.
 ///
-/// Threads: any.
+/// Threads: any. The calling thread is blocked while the request waits (`bind_options::wait`).
 ///
 /// Example:
 /// @code

@@ -17,11 +17,12 @@ namespace berth {
 ///     widen_the_range();
 /// @endcode
 enum class error {
-    /// Every candidate port was refused once. Equal to `std::errc::address_in_use`.
+    /// Every candidate port, or place for a `port_pattern`, was refused; with the option `wait`
+    /// until the time was up. Equal to `std::errc::address_in_use`.
     ports_exhausted = 1,
 
-    /// A range is reversed or holds port 0, or BERTH_PORT_RANGE, which counts where the options
-    /// name no ports, cannot be read. Equal to `std::errc::invalid_argument`.
+    /// A range is reversed or holds port 0, or a text cannot be read as one: that of parse(), or
+    /// BERTH_PORT_RANGE where the options name no ports. Equal to `std::errc::invalid_argument`.
     invalid_range,
 
     /// The socket carries SO_REUSEADDR: another socket could share its port.
@@ -58,8 +59,9 @@ enum class error {
     /// Equal to `std::errc::invalid_argument`.
     invalid_families,
 
-    /// A `port_pattern` that nothing can match: an offset given twice, negative or above 65 534, none
-    /// of 0, a multiple of 0, more than 65 535 ports, a block of none. Equal to `std::errc::invalid_argument`.
+    /// A `port_pattern` that nothing can match: an offset given twice, negative or above 65 535,
+    /// none of 0, a multiple of 0, more than 65 535 ports, a block of none. Equal to
+    /// `std::errc::invalid_argument`.
     invalid_pattern,
 
     /// The ports to choose from have no place for the `port_pattern`.

@@ -22,7 +22,8 @@ namespace berth {
 
 /// Finds several ports that nobody uses and holds them, at once, in the calling thread: all that
 /// the pattern asks for, or none. Each has a lease of its own, in the order of the pattern. The
-/// first one is `options.preferred`, where that is free and the pattern fits there.
+/// first one is `options.preferred`, where that is free and the pattern fits there, in
+/// `options.ports` or not.
 ///
 /// Nothing is held while it fails, nor while it waits (`options.wait`), so that two who ask for
 /// many at once cannot wait for one another.
@@ -30,7 +31,7 @@ namespace berth {
 /// Errors: as `find_unused_port()`; `error::invalid_pattern`, `error::pattern_too_wide`. The first
 /// form throws `std::system_error`.
 ///
-/// Threads: any.
+/// Threads: any. The calling thread is blocked while the request waits.
 ///
 /// Example:
 /// @code

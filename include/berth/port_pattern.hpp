@@ -25,6 +25,7 @@ namespace berth {
 /// @endcode
 class port_pattern {
 public:
+    /// How many distances offsets() takes.
     static constexpr std::size_t max_offsets = 16;
 
     /// Any `count` ports, 0 to 65 535.

@@ -8,7 +8,7 @@
 
 namespace berth {
 
-/// The ports from `first` to `last`, both included.
+/// The ports from `first` to `last`, both included; a single port is written twice.
 ///
 /// Any two numbers may be written down; an operation that is given a range which is not
 /// `valid()` fails with `error::invalid_range` before it opens a socket.

@@ -28,6 +28,7 @@ namespace berth {
 /// @endcode
 class port_set {
 public:
+    /// How many ranges with gaps between them there may be.
     static constexpr std::size_t max_ranges = 16;
 
     /// No port.
@@ -46,6 +47,7 @@ public:
     /// The ports of both.
     friend port_set operator&(const port_set& one, const port_set& other) noexcept;
 
+    /// Whether both hold the same ports, and the same error().
     friend bool operator==(const port_set& one, const port_set& other) noexcept;
 
     /// The ranges, in ascending order, with a gap between any two; of a set with an error() those

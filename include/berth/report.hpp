@@ -15,8 +15,8 @@ enum class incident : std::uint8_t {
 
 /// What happened, to which lease.
 struct report {
-    incident what;
-    std::uint16_t port;
+    incident what;      ///< Stolen or leaked.
+    std::uint16_t port; ///< The lease's number.
 
     /// `find_options::where` of the lease; line 0 where the lease is older than the handler.
     source_location where;
