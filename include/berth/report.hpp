@@ -27,9 +27,9 @@ using report_handler = void (*)(const report&);
 
 /// Sets the process's handler, null for none, and returns the one before. There is none at first.
 ///
-/// A theft is reported by `port_lease::listen()` where it fails with EADDRINUSE, for a server has
-/// bound the open lease and listens; and by `wait_until_listening()` with a lease where it ends
-/// with `error::wrong_owner`. The lease is as it was before the call.
+/// A theft is reported by `port_lease::listen()` where it fails with EADDRINUSE, for somebody has
+/// bound the open lease, listening or not; and by `wait_until_listening()` with a lease where it
+/// ends with `error::wrong_owner`. The lease is as it was before the call.
 ///
 /// A leak is reported for each lease that exists when std::exit() runs what std::atexit() was
 /// given, as after main() has returned. The first handler that is set registers for that: a static
