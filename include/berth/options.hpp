@@ -114,7 +114,8 @@ struct find_options {
     /// The back end to use.
     berth::backend backend = berth::backend::automatic;
 
-    /// Where the lease was asked for; reports name it. It says where these options stand.
+    /// Where the lease was asked for; reports name it. By default that is where these options
+    /// stand, or where a call stands that names none; a helper may pass on its caller's.
     source_location where = source_location::current();
 };
 
