@@ -89,7 +89,7 @@ candidate_ports::candidate_ports(const port_set& ports,
         if (worker && !part.empty()) {
             std::ranges::shuffle(part, std::minstd_rand());
             const auto place = first_place(*worker, part.size(), random);
-            std::ranges::rotate(part, part.begin() + std::ptrdiff_t(place));
+            std::rotate(part.begin(), part.begin() + std::ptrdiff_t(place), part.end());
         } else {
             std::ranges::shuffle(part, random);
         }
