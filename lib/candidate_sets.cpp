@@ -105,6 +105,8 @@ std::string candidate_sets::describe(const std::optional<port_set>& ports,
         return "BERTH_PORT_RANGE=" + environment_;
     if (is_left_to_system(ports, browser_safe))
         return "a port of the system's choice";
+    if (ports && ports->empty())
+        return "no ports";
     return "ports " + to_string(ports.value_or(default_ports_)) +
            (ports || environment_.empty() ? "" : " of BERTH_PORT_RANGE");
 }

@@ -4,6 +4,7 @@
 #include <berth/detail/request.hpp>
 #include <berth/error.hpp>
 
+#include <chrono>
 #include <string>
 
 // What can be said of a request without answering it.
@@ -30,6 +31,24 @@ const char* every_address(families wanted) noexcept
     return "every address";
 }
 
+std::string describe(const port_pattern& pattern)
+{
+    std::string text = std::to_string(pattern.size());
+    if (pattern.is_block())
+        text += " in a row";
+    else if (!pattern.has_offsets())
+        text += " of them";
+    for (std::size_t i = 0; pattern.has_offsets() && i < pattern.size(); ++i) {
+        text += i == 0 ? " at offsets " : ",";
+        text += std::to_string(pattern.offset(i));
+    }
+    if (pattern.divisor() != 1) {
+        text += " from a multiple of ";
+        text += std::to_string(pattern.divisor());
+    }
+    return text;
+}
+
 // Its options, the first of them without a comma. Where there is no allocator no ports were
 // searched.
 std::string describe(const request& asked, const candidate_sets* searched)
@@ -50,8 +69,11 @@ std::string describe(const request& asked, const candidate_sets* searched)
     if (searched != nullptr)
         add(searched->describe(asked.ports, asked.browser_safe));
     if (asked.pattern)
-        add(std::to_string(asked.pattern->size()) +
-            (is_rigid(*asked.pattern) ? " of them together" : " of them"));
+        add(describe(*asked.pattern));
+    if (!asked.addresses.empty() && asked.families == families::v4)
+        add("IPv4 only");
+    if (!asked.addresses.empty() && asked.families == families::v6)
+        add("IPv6 only");
     if (asked.transports == transports::udp)
         add("UDP");
     if (asked.transports == transports::both)
@@ -60,6 +82,12 @@ std::string describe(const request& asked, const candidate_sets* searched)
         add("preferred " + std::to_string(*asked.preferred));
     if (asked.browser_safe)
         add("browser-safe");
+    if (asked.wait.count() > 0)
+        add("waiting " +
+            std::to_string(
+                std::chrono::duration_cast<std::chrono::milliseconds>(asked.wait)
+                    .count()) +
+            " ms");
     if (asked.which != backend::automatic)
         add("back end " + std::string(to_string(asked.which)));
     return text;

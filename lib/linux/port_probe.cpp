@@ -79,7 +79,8 @@ struct port_probe::state {
         : what(event), watched(port), tree(options.process_tree),
           child(event == port_event::listening ? options.child : std::nullopt)
     {
-        if (tree == 0U) // the parent of whatever has none here
+        if (event == port_event::listening &&
+            tree == 0U) // the parent of whatever has none here
             throw std::system_error(make_error_code(std::errc::invalid_argument));
     }
 
