@@ -40,18 +40,15 @@ asio::ip::address as_bound(const asio::ip::address& address) noexcept
 // `[::]` takes in `0.0.0.0`, and either takes in what is no wildcard.
 int width_of(const asio::ip::address& address) noexcept
 {
-    const asio::ip::address bound = as_bound(address);
-    if (!bound.is_unspecified())
+    if (!address.is_unspecified())
         return 0;
-    return bound.is_v6() ? 2 : 1;
+    return address.is_v6() ? 2 : 1;
 }
 
-// Whether a socket on `first`, a wildcard or not, has the ports of `second` as well.
-bool covers(const asio::ip::address& first, const asio::ip::address& second,
+// Whether a socket on `one`, a wildcard or not, has the ports of `other` as well.
+bool covers(const asio::ip::address& one, const asio::ip::address& other,
             bool ipv6_only) noexcept
 {
-    const asio::ip::address one = as_bound(first);
-    const asio::ip::address other = as_bound(second);
     if (one == other)
         return true;
     const bool reaches = one.is_v6() ? other.is_v6() || !ipv6_only : other.is_v4();
@@ -112,8 +109,8 @@ holder_list holders_for(const request& asked, bool have_ipv6,
         // The widest first, for what they cover.
         for (const int width : {2, 1, 0})
             for (const asio::ip::address& address : addresses)
-                if (width_of(address) == width)
-                    add_for({.address = address, .udp = udp, .ipv6_only = ipv6_only},
+                if (const auto bound = as_bound(address); width_of(bound) == width)
+                    add_for({.address = bound, .udp = udp, .ipv6_only = ipv6_only},
                             have_ipv6_loopback, list);
     }
     return list;
