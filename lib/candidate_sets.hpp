@@ -35,7 +35,7 @@ public:
 
     /// The ports with which the pattern can begin.
     [[nodiscard]] std::shared_ptr<candidate_ports>
-    find(const std::optional<port_set>& ports, bool browser_safe,
+    find(const std::optional<port_set>& wanted, bool browser_safe,
          const port_pattern& pattern);
 
     /// A lease gave its port back.
