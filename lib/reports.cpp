@@ -40,8 +40,7 @@ public:
         const std::lock_guard lock(mutex_);
         // The lease may have ended since it was asked about, and another have its holder's name.
         const auto found = leases_.find(holder_of(held));
-        const bool is_known =
-            found != leases_.end() && found->second.port == held.port;
+        const bool is_known = found != leases_.end() && found->second.port == held.port;
         return is_known ? found->second.where : source_location();
     }
 

@@ -66,10 +66,10 @@ std::error_code set_search::settle(part& one, port_hunt::step next)
         one.first = next.port;
         if (!is_known_busy(one))
             return {};
-        next = one.hunt.refused(
-            next.port, tried_.all_denied
-                           ? denial_
-                           : std::make_error_code(std::errc::address_in_use));
+        next = one.hunt.refused(next.port,
+                                tried_.all_denied
+                                    ? denial_
+                                    : std::make_error_code(std::errc::address_in_use));
     }
     return next.ec;
 }

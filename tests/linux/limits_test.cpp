@@ -613,10 +613,10 @@ TEST_CASE("a set of privileged ports is EACCES, one of which a port is taken is 
         warm_up(which);
         const auto fails = [&](const berth::port_pattern& pattern, port_range ports) {
             std::error_code ec;
-            expect(berth::find_unused_ports(pattern, {.ports = ports, .backend = which},
-                                            ec)
-                       .empty(),
-                   "no ports");
+            expect(
+                berth::find_unused_ports(pattern, {.ports = ports, .backend = which}, ec)
+                    .empty(),
+                "no ports");
             return ec;
         };
         for (const berth::port_pattern& pattern :

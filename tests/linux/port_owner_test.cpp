@@ -209,8 +209,9 @@ TEST_CASE("a wrong server on a lease is reported as a theft", "[linux]")
     CHECK((told[0].where.line() == line || BERTH_HAS_SOURCE_LOCATION == 0));
 }
 
-TEST_CASE("a report names no line of the lease that came after the one that was asked about",
-          "[linux]")
+TEST_CASE(
+    "a report names no line of the lease that came after the one that was asked about",
+    "[linux]")
 {
     static std::vector<berth::report> told;
     told.clear();
