@@ -24,8 +24,7 @@ address_list every_address(families wanted, bool have_ipv6) noexcept
 
 // The address whose ports the kernel keeps: of IPv4 where that is mapped, and without a scope
 // where none is asked for.
-// NOLINTNEXTLINE(bugprone-exception-escape): of the right family
-asio::ip::address as_bound(const asio::ip::address& address) noexcept
+asio::ip::address as_bound(const asio::ip::address& address)
 {
     if (!address.is_v6())
         return address;
@@ -90,8 +89,7 @@ void add_for(const holder_at& one, bool have_ipv6_loopback, holder_list& list) n
 
 } // namespace
 
-holder_list holders_for(const request& asked, bool have_ipv6,
-                        bool have_ipv6_loopback) noexcept
+holder_list holders_for(const request& asked, bool have_ipv6, bool have_ipv6_loopback)
 {
     holder_list list;
     if (asked.what != product::lease) {

@@ -38,6 +38,6 @@ private:
 /// Which sockets hold what is asked for. A family that the host lacks is left out where both are
 /// wanted; an address that another one of the list covers needs no socket.
 [[nodiscard]] holder_list holders_for(const request& asked, bool have_ipv6,
-                                      bool have_ipv6_loopback) noexcept;
+                                      bool have_ipv6_loopback);
 
 } // namespace berth::detail
