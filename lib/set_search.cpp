@@ -19,6 +19,7 @@ void set_search::close_all() noexcept
 {
     for (part& one : parts_)
         close(one);
+    missing_.clear();
     parts_.clear();
     through_.close_all_dropped();
 }
@@ -27,11 +28,13 @@ std::error_code set_search::run()
 {
     const std::size_t parts = is_rigid(pattern_) ? 1 : pattern_.size();
     parts_.reserve(parts);
+    missing_.reserve(parts);
     for (std::size_t i = 0; i < parts; ++i) {
         parts_.push_back(
             {.hunt = port_hunt(candidates_, i == 0 ? preferred_ : std::uint16_t{0},
                                &tried_)});
         part& one = parts_.back();
+        missing_.push_back(&one);
         if (const auto ec = settle(one, one.hunt.start()))
             return ec;
     }
@@ -39,23 +42,16 @@ std::error_code set_search::run()
     for (;;) {
         if (const auto ec = try_all())
             return ec;
-        bool all_found = true;
-        for (part& one : parts_) {
-            if (one.refusal) {
-                all_found = false;
-                close(one);
-            }
-        }
-        if (all_found)
+        std::erase_if(missing_, [](const part* one) { return !one->refusal; });
+        if (missing_.empty())
             return {};
+        for (part* const one : missing_)
+            close(*one);
         // Another part may want one of them next.
         through_.close_all_dropped();
-        for (part& one : parts_) {
-            if (!one.refusal)
-                continue;
-            if (const auto ec = settle(one, one.hunt.refused(one.first, one.refusal)))
+        for (part* const one : missing_)
+            if (const auto ec = settle(*one, one->hunt.refused(one->first, one->refusal)))
                 return ec;
-        }
     }
 }
 
@@ -87,9 +83,8 @@ std::error_code set_search::try_all()
 {
     std::vector<place> places;
     places.reserve(max_batch);
-    for (part& one : parts_) {
-        if (!one.found.empty())
-            continue;
+    for (part* const missing : missing_) {
+        part& one = *missing;
         one.refusal.clear();
         one.found.resize(ports_in_part_);
         for (std::size_t i = 0; i < ports_in_part_ && !one.refusal; ++i) {

@@ -104,6 +104,7 @@ private:
     std::bitset<65536> busy_; // what was refused
     std::error_code denial_;  // what EACCES there was among the refusals
     std::vector<part> parts_;
+    std::vector<part*> missing_; // those which are still to be found
 };
 
 } // namespace berth::detail
