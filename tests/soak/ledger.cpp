@@ -78,8 +78,12 @@ bool has(cells where, std::size_t cell)
 // Whether the kernel lets such a socket in beside such a holder.
 bool may_share(hold how, ledger::reuse options, bool udp)
 {
-    if (udp) // where bind() to port 0 is like any other
-        return how == hold::open && options.address;
+    // For UDP bind() to port 0 is like any other; and where two foreign sockets set SO_REUSEPORT the
+    // kernel looks no further (udp_lib_lport_inuse2()), so that one that is in lets in the next.
+    if (udp && how == hold::open)
+        return options.address || options.port;
+    if (udp)
+        return how == hold::sealed_again && options.port;
     if (options.any_port)
         return false;
     if (how == hold::open)
@@ -203,7 +207,12 @@ cells ledger::foreign_got(std::uint16_t port, cells whole, cells own, reuse opti
         // Who was there before we asked, and still is now, was there all the time.
         const std::uint64_t holder = held_[port][i];
         if (holder != 0 && number_of(holder) < asked && !is_stale(holder)) {
-            if (may_share(how_of(holder), options, i >= cells_of_port / 2)) {
+            // Where a foreign socket with SO_REUSEPORT is on 0.0.0.0 the kernel looks no further
+            // before it lets another one in on [::], beside who holds IPv6 alone
+            // (sk_reuseport_match() in net/ipv4/inet_connection_sock.c).
+            const bool beside_v4 =
+                own == tcp_cells && options.port && held_[port][0] != holder;
+            if (beside_v4 || may_share(how_of(holder), options, i >= cells_of_port / 2)) {
                 count(counter::foreign_shared);
             } else if (!am_dying()) {
                 ++conflicts;
