@@ -53,7 +53,8 @@ public:
         return pattern;
     }
 
-    /// The same pattern, where the first port is a multiple of `divisor`, 1 to 65 535.
+    /// The same pattern, where the first port, or each of any so many, is a multiple of `divisor`,
+    /// 1 to 65 535.
     [[nodiscard]] port_pattern from_multiple_of(std::uint16_t divisor) const noexcept
     {
         port_pattern pattern(*this);
