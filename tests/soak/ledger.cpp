@@ -78,12 +78,11 @@ bool has(cells where, std::size_t cell)
 // Whether the kernel lets such a socket in beside such a holder.
 bool may_share(hold how, ledger::reuse options, bool udp)
 {
-    // For UDP bind() to port 0 is like any other; and where two foreign sockets set SO_REUSEPORT the
-    // kernel looks no further (udp_lib_lport_inuse2()), so that one that is in lets in the next.
-    if (udp && how == hold::open)
-        return options.address || options.port;
+    // For UDP bind() to port 0 is like any other. And where one foreign socket with SO_REUSEPORT is on
+    // the port, on any address that overlaps, the kernel looks no further before it lets in the next
+    // (udp_lib_lport_inuse() in net/ipv4/udp.c), whatever else has it.
     if (udp)
-        return how == hold::sealed_again && options.port;
+        return options.port || (how == hold::open && options.address);
     if (options.any_port)
         return false;
     if (how == hold::open)
