@@ -32,13 +32,19 @@ public:
 
 } // namespace
 
-// Not inlined, lest g++ take what one of them does for a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t size)
+// Not inlined, lest g++ take what one of them does for a mismatch; and all of them, lest a sanitizer
+// find one.
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept
 {
     const bool fails = left == 0;
     if (left != never)
         --left; // after the last, never again
-    void* const memory = fails ? nullptr : std::malloc(size != 0 ? size : 1);
+    return fails ? nullptr : std::malloc(size != 0 ? size : 1);
+}
+
+[[gnu::noinline]] void* operator new(std::size_t size)
+{
+    void* const memory = operator new(size, std::nothrow);
     if (memory == nullptr)
         throw std::bad_alloc();
     return memory;
