@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "agent.hpp"
 #include "foreign.hpp"
 #include "ledger.hpp"
 #include "network.hpp"

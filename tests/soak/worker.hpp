@@ -9,7 +9,4 @@ namespace berth::soak {
 /// over or its time has come.
 void be_worker(generator chance);
 
-/// What an agent was doing, for the report of a hang.
-[[nodiscard]] const char* name_of_deed(unsigned number);
-
 } // namespace berth::soak

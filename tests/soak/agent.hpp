@@ -1,0 +1,86 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "foreign.hpp"
+#include "held_things.hpp"
+#include "ledger.hpp"
+
+#include <berth/berth.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace berth::soak {
+
+enum class deed : std::uint8_t;
+
+/// What an agent was doing, for the report of a hang.
+[[nodiscard]] const char* name_of_deed(unsigned number);
+
+/// A coroutine that does one thing after the other, on a strand of its own.
+class agent {
+public:
+    agent(asio::any_io_executor ex, generator chance, unsigned number, survivors& others,
+          std::chrono::steady_clock::time_point end)
+        : ex_(std::move(ex)), chance_(chance), number_(number), others_(others), end_(end)
+    {}
+
+    asio::awaitable<void> run();
+
+private:
+    [[nodiscard]] bool over() const
+    {
+        return shared->over || std::chrono::steady_clock::now() > end_;
+    }
+
+    asio::awaitable<void> act(deed what);
+    asio::awaitable<void> find();
+    asio::awaitable<void> find_and_cancel(find_options options);
+    asio::awaitable<void> find_several();
+    asio::awaitable<void> bind();
+    template <class Protocol>
+    asio::awaitable<void> bind(bind_options options);
+    asio::awaitable<void> bind_own();
+    template <class Socket>
+    asio::awaitable<void> bind_own(Socket socket, asio::ip::address address);
+    asio::awaitable<void> make_black_hole();
+    asio::awaitable<void> listen();
+    asio::awaitable<void> change_mode();
+    asio::awaitable<void> give_back();
+    asio::awaitable<void> look();
+    asio::awaitable<void> fork_child();
+    asio::awaitable<void> ask_wrongly();
+    asio::awaitable<void> visit();
+    asio::awaitable<void> pause(std::chrono::steady_clock::duration how_long);
+
+    void in_the_child();
+    void take(port_lease lease, const find_options& options, std::uint64_t asked);
+    void take(std::vector<port_lease> leases, const port_pattern& pattern,
+              const find_options& options, std::uint64_t asked);
+    void check_still_held(const held_lease& one);
+
+    template <class Thing>
+    Thing remove(std::vector<Thing>& from)
+    {
+        std::swap(from[pick(chance_, unsigned(from.size()))], from.back());
+        Thing taken = std::move(from.back());
+        from.pop_back();
+        return taken;
+    }
+
+    asio::any_io_executor ex_;
+    generator chance_;
+    unsigned number_;
+    survivors& others_;
+    std::chrono::steady_clock::time_point end_;
+    std::vector<held_lease> leases_;
+    std::vector<held_socket> sockets_;
+    std::vector<foreign_socket> shared_sockets_; // UDP, with SO_REUSEADDR: nobody's alone
+};
+
+} // namespace berth::soak

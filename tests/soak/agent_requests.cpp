@@ -1,0 +1,247 @@
+// Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
+#include "agent.hpp"
+#include "any_options.hpp"
+#include "checks.hpp"
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <variant>
+
+// Leases: found, waited for, cancelled, and asked for wrongly.
+
+namespace berth::soak {
+
+using namespace asio::experimental::awaitable_operators;
+using asio::awaitable;
+using asio::use_awaitable;
+
+awaitable<void> agent::find()
+{
+    shared->count(counter::found);
+    const find_options options = any_find_options(chance_);
+    if (options.wait.count() > 0)
+        shared->count(counter::waits);
+    const std::uint64_t asked = shared->now();
+    std::error_code ec;
+    switch (pick(chance_, 4)) {
+    case 0: {
+        port_lease lease = find_unused_port(options, ec);
+        if (!ec)
+            take(std::move(lease), options, asked);
+        break;
+    }
+    case 1: {
+        co_await find_and_cancel(options);
+        co_return;
+    }
+    case 2: {
+        // Who loses is cancelled.
+        asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
+        try {
+            auto first = co_await (co_find_unused_port(options) ||
+                                   timer.async_wait(use_awaitable));
+            if (auto* const lease = std::get_if<port_lease>(&first)) {
+                shared->count(counter::late_cancellations);
+                take(std::move(*lease), options, asked);
+            } else {
+                shared->count(counter::cancellations);
+            }
+        } catch (const std::system_error& e) {
+            ec = e.code();
+        }
+        break;
+    }
+    default:
+        try {
+            port_lease lease = co_await co_find_unused_port(options);
+            take(std::move(lease), options, asked);
+        } catch (const std::system_error& e) {
+            ec = e.code();
+        }
+    }
+    if (ec == error::ports_exhausted && options.wait.count() > 0)
+        shared->count(counter::waits_in_vain);
+    check_error(ec,
+                (ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
+                    (ec == error::no_ports && options.browser_safe),
+                describe(options));
+}
+
+// With a handler and a slot, on which the signal comes after a random number of turns.
+awaitable<void> agent::find_and_cancel(find_options options)
+{
+    struct state {
+        asio::cancellation_signal signal;
+        asio::steady_timer done;
+        bool answered = false;
+        std::error_code ec;
+        std::optional<held_lease> got;
+        explicit state(const asio::any_io_executor& ex)
+            : done(ex, asio::steady_timer::time_point::max())
+        {}
+    };
+    const auto mine = std::make_shared<state>(ex_);
+    const bool drop_there = once_in(chance_, 3);
+    const std::uint64_t asked = shared->now();
+    async_find_unused_port(
+        ex_, options,
+        asio::bind_cancellation_slot(
+            mine->signal.slot(),
+            [mine, options, drop_there, asked](std::error_code ec, port_lease lease) {
+                mine->ec = ec;
+                if (!ec) {
+                    record noted = note(lease, options, asked);
+                    if (drop_there)
+                        noted.erase(); // and the lease ends inside the handler
+                    else
+                        mine->got.emplace(std::move(lease), std::move(noted),
+                                          first_cells_of(options));
+                }
+                mine->answered = true;
+                mine->done.cancel();
+            }));
+    if (!once_in(chance_, 4)) {
+        for (unsigned turns = pick(chance_, 4); turns > 0; --turns)
+            co_await asio::post(ex_, use_awaitable);
+        static constexpr std::array types = {asio::cancellation_type::terminal,
+                                             asio::cancellation_type::partial,
+                                             asio::cancellation_type::total};
+        mine->signal.emit(types[pick(chance_, unsigned(types.size()))]);
+    }
+    while (!mine->answered) {
+        std::error_code ignored;
+        co_await mine->done.async_wait(asio::redirect_error(use_awaitable, ignored));
+    }
+    shared->count(mine->ec == asio::error::operation_aborted
+                      ? counter::cancellations
+                      : counter::late_cancellations);
+    check_error(mine->ec,
+                (mine->ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
+                    mine->ec == asio::error::operation_aborted ||
+                    (mine->ec == error::no_ports && options.browser_safe),
+                describe(options));
+    if (mine->got)
+        leases_.push_back(std::move(*mine->got));
+}
+
+void agent::take(std::vector<port_lease> leases, const port_pattern& pattern,
+                 const find_options& options, std::uint64_t asked)
+{
+    expect(leases.size() == pattern.size(), "there are as many leases as asked for");
+    if (leases.empty())
+        return;
+    const bool rigid = pattern.is_block() || pattern.has_offsets();
+    const int first = leases.front().port() - (rigid ? pattern.offset(0) : 0);
+    expect(first % pattern.divisor() == 0,
+           "the first port is a multiple: " + std::to_string(first));
+    std::vector<held_lease> all;
+    for (std::size_t i = 0; i < leases.size(); ++i) {
+        const std::uint16_t port = leases[i].port();
+        expect(!rigid || port == first + pattern.offset(i),
+               "port " + std::to_string(port) + " fits the pattern from " +
+                   std::to_string(first));
+        // A preferred port need not be in the set, and takes the pattern with it.
+        check_number(port, options.preferred ? port_set(all_ports) : options.ports, {},
+                     options.browser_safe);
+        record noted = note(leases[i], options, asked);
+        all.emplace_back(std::move(leases[i]), std::move(noted), first_cells_of(options));
+    }
+    // A few are kept; the others go in a random order.
+    while (all.size() > 3)
+        (void)remove(all);
+    for (held_lease& one : all)
+        leases_.push_back(std::move(one));
+}
+
+awaitable<void> agent::find_several()
+{
+    shared->count(counter::found_several);
+    find_options options = any_find_options(chance_);
+    const port_pattern pattern = any_pattern(chance_);
+    if (options.wait.count() > 0)
+        shared->count(counter::waits);
+    const std::uint64_t asked = shared->now();
+    std::error_code ec;
+    try {
+        if (once_in(chance_, 2)) {
+            take(find_unused_ports(pattern, options), pattern, options, asked);
+        } else if (once_in(chance_, 2)) {
+            asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
+            auto either = co_await (co_find_unused_ports(pattern, options) ||
+                                    timer.async_wait(use_awaitable));
+            if (auto* const leases = std::get_if<std::vector<port_lease>>(&either))
+                take(std::move(*leases), pattern, options, asked);
+            else
+                shared->count(counter::cancellations);
+        } else {
+            auto leases = co_await co_find_unused_ports(pattern, options);
+            take(std::move(leases), pattern, options, asked);
+        }
+    } catch (const std::system_error& e) {
+        ec = e.code();
+    }
+    if (ec == error::ports_exhausted && options.wait.count() > 0)
+        shared->count(counter::waits_in_vain);
+    // Of a small set browser_safe or the divisor may leave nothing.
+    check_error(ec,
+                ec == error::ports_exhausted || ec == error::pattern_too_wide ||
+                    ec == error::no_ports,
+                "find_unused_ports()");
+}
+
+awaitable<void> agent::ask_wrongly()
+{
+    shared->count(counter::faulty_options);
+    find_options none = any_find_options(chance_);
+    error expected = error::no_ports;
+    switch (pick(chance_, 6)) {
+    case 0:
+        none.ports = port_set();
+        break;
+    case 1:
+        none.ports = port_range{7000, 6000};
+        expected = error::invalid_range;
+        break;
+    case 2:
+        none.preferred = std::uint16_t(0);
+        expected = error::invalid_preferred;
+        break;
+    case 3:
+        none.transports = transports(0);
+        expected = error::invalid_transports;
+        break;
+    case 4:
+        none.addresses = asio::ip::address_v4::loopback();
+        none.families = families::v6;
+        expected = error::invalid_families;
+        break;
+    default:
+        none.ports = port_range{6665, 6669};
+        none.browser_safe = true;
+    }
+    std::error_code ec;
+    if (once_in(chance_, 2)) {
+        (void)find_unused_port(none, ec);
+    } else {
+        try {
+            (void)co_await co_find_unused_port(none);
+        } catch (const std::system_error& e) {
+            ec = e.code();
+        }
+    }
+    expect(ec == expected, "faulty options are an error: " + ec.message());
+}
+
+} // namespace berth::soak
