@@ -6,116 +6,80 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
+#include <string>
 
 namespace berth::soak {
 
 using asio::awaitable;
 using asio::use_awaitable;
 
-enum class deed : std::uint8_t {
-    nothing,
-    find,
-    find_several,
-    bind,
-    bind_own,
-    make_black_hole,
-    listen,
-    change_mode,
-    give_back,
-    look,
-    fork_child,
-    ask_wrongly,
-    visit,
-    rest,
-    count_,
-};
-
-namespace {
-
-constexpr std::array deed_names = {
-    "nothing",    "find",        "find_several", "bind",      "bind_own",
-    "black_hole", "listen",      "change_mode",  "give_back", "look",
-    "fork_child", "ask_wrongly", "visit",        "rest",
-};
-static_assert(deed_names.size() == std::size_t(deed::count_));
-
-} // namespace
-
-const char* name_of_deed(unsigned number)
+std::span<const agent::action> agent::actions()
 {
-    return number < deed_names.size() ? deed_names[number] : "?";
+    // All the others live on what is found.
+    static constexpr std::array all = std::to_array<action>({
+        {"find_unused_port", &agent::find, 15},
+        {"find_unused_ports", &agent::find_several, 3},
+        {"bind_ephemeral", &agent::bind, 6},
+        {"own sockets", &agent::bind_own, 3},
+        {"black holes", &agent::make_black_hole, 2},
+        {"listen", &agent::listen, 6, true},
+        {"open/seal", &agent::change_mode, 6, true},
+        {"give back", &agent::give_back, 9},
+        {"looks", &agent::look, 3, true},
+        {"visits", &agent::visit, 3, true},
+        {"forks", &agent::fork_child, 2},
+        {"faulty options", &agent::ask_wrongly, 2},
+        {"rests", &agent::rest, 3},
+    });
+    static_assert(all.size() <= ledger::max_actions);
+    return all;
+}
+
+// Returns the index of an action.
+std::size_t agent::choose()
+{
+    constexpr std::size_t most = 8; // that all together hold about what there is
+    const auto all = actions();
+    if (leases_.size() + sockets_.size() > most || shared_sockets_.size() > 2) {
+        const auto one = std::ranges::find(all, &agent::give_back, &action::run);
+        return std::size_t(one - all.begin());
+    }
+    unsigned total = 0;
+    for (const action& one : all)
+        total += one.weight;
+    std::size_t chosen = 0;
+    for (unsigned left = pick(chance_, total); left >= all[chosen].weight; ++chosen)
+        left -= all[chosen].weight;
+    return chosen;
 }
 
 awaitable<void> agent::run()
 {
-    // Finding is what all the others live on.
-    static constexpr std::array often = {
-        deed::find,         deed::find,      deed::find,      deed::find,
-        deed::find,         deed::bind,      deed::bind,      deed::bind_own,
-        deed::find_several, deed::listen,    deed::listen,    deed::change_mode,
-        deed::change_mode,  deed::give_back, deed::give_back, deed::give_back,
-        deed::look,         deed::visit,     deed::rest,
-    };
-    static constexpr std::array seldom = {deed::make_black_hole, deed::fork_child,
-                                          deed::ask_wrongly};
+    auto& process = shared->processes[my_slot];
     while (!over()) {
-        const deed what = once_in(chance_, 10)
-                              ? seldom[pick(chance_, unsigned(seldom.size()))]
-                              : often[pick(chance_, unsigned(often.size()))];
-        auto& doing = shared->processes[my_slot].doing[number_];
-        doing = static_cast<std::uint8_t>(what);
-        ++shared->processes[my_slot].progress;
+        const std::size_t chosen = choose();
+        const action& what = actions()[chosen];
+        ++process.progress;
+        if (what.needs_lease && leases_.empty())
+            continue;
+        process.doing[number_] = static_cast<std::uint8_t>(1 + chosen);
+        ++shared->ran[chosen];
         try {
-            co_await act(what);
+            co_await (this->*what.run)();
         } catch (const std::exception& e) {
-            shared->fail(std::string("in ") + name_of_deed(unsigned(what)) + ": " +
-                         e.what());
+            shared->fail(std::string("in ") + what.name + ": " + e.what());
         }
-        doing = 0;
+        process.doing[number_] = 0;
     }
 }
 
-awaitable<void> agent::act(deed what)
+awaitable<void> agent::rest()
 {
-    constexpr std::size_t most = 8; // that all together hold about what there is
-    if (leases_.size() + sockets_.size() > most || shared_sockets_.size() > 2)
-        what = deed::give_back;
-    switch (what) {
-    case deed::find:
-        return find();
-    case deed::find_several:
-        return find_several();
-    case deed::bind:
-        return bind();
-    case deed::bind_own:
-        return bind_own();
-    case deed::make_black_hole:
-        return make_black_hole();
-    case deed::listen:
-        return listen();
-    case deed::change_mode:
-        return change_mode();
-    case deed::give_back:
-        return give_back();
-    case deed::look:
-        return look();
-    case deed::fork_child:
-        return fork_child();
-    case deed::ask_wrongly:
-        return ask_wrongly();
-    case deed::visit:
-        return visit();
-    default:
-        return pause(std::chrono::microseconds(pick(chance_, 5000)));
-    }
-}
-
-awaitable<void> agent::pause(std::chrono::steady_clock::duration how_long)
-{
-    asio::steady_timer timer(ex_, how_long);
+    asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 5000)));
     co_await timer.async_wait(use_awaitable);
 }
 

@@ -11,20 +11,28 @@
 #include <asio/awaitable.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace berth::soak {
 
-enum class deed : std::uint8_t;
-
-/// What an agent was doing, for the report of a hang.
-[[nodiscard]] const char* name_of_deed(unsigned number);
-
 /// A coroutine that does one thing after the other, on a strand of its own.
 class agent {
 public:
+    /// Something that an agent does.
+    struct action {
+        const char* name;
+        asio::awaitable<void> (agent::*run)();
+        unsigned weight; ///< The chance that it is chosen, beside those of the others.
+        bool needs_lease = false;
+    };
+
+    /// Everything that an agent does.
+    [[nodiscard]] static std::span<const action> actions();
+
     agent(asio::any_io_executor ex, generator chance, unsigned number, survivors& others,
           std::chrono::steady_clock::time_point end)
         : ex_(std::move(ex)), chance_(chance), number_(number), others_(others), end_(end)
@@ -38,7 +46,8 @@ private:
         return shared->over || std::chrono::steady_clock::now() > end_;
     }
 
-    asio::awaitable<void> act(deed what);
+    [[nodiscard]] std::size_t choose();
+
     asio::awaitable<void> find();
     asio::awaitable<void> find_and_cancel(find_options options);
     asio::awaitable<void> find_several();
@@ -56,7 +65,7 @@ private:
     asio::awaitable<void> fork_child();
     asio::awaitable<void> ask_wrongly();
     asio::awaitable<void> visit();
-    asio::awaitable<void> pause(std::chrono::steady_clock::duration how_long);
+    asio::awaitable<void> rest();
 
     void in_the_child();
     void take(port_lease lease, const find_options& options, std::uint64_t asked);

@@ -48,7 +48,6 @@ void agent::in_the_child()
 
 awaitable<void> agent::fork_child()
 {
-    shared->count(counter::forks);
     const pid_t parent = ::getpid();
     const bool watched = !leases_.empty() && once_in(chance_, 2);
     const pid_t child = ::fork();

@@ -28,12 +28,9 @@ using asio::ip::tcp;
 
 awaitable<void> agent::listen()
 {
-    if (leases_.empty())
-        co_return;
     if (const cells tcp = leases_.back().noted.where() & tcp_cells;
         tcp != 0 && leases_.back().first == 0)
         co_return;
-    shared->count(counter::listens);
     held_lease one = std::move(leases_.back());
     leases_.pop_back();
     std::error_code ec;
@@ -87,9 +84,6 @@ awaitable<void> agent::listen()
 
 awaitable<void> agent::change_mode()
 {
-    if (leases_.empty())
-        co_return;
-    shared->count(counter::opens_and_seals);
     held_lease one = remove(leases_);
     std::error_code ec;
     if (once_in(chance_, 2)) {
@@ -103,6 +97,7 @@ awaitable<void> agent::change_mode()
     check_error(ec, false, "open() or seal()");
     check_still_held(one);
     leases_.push_back(std::move(one));
+    co_return;
 }
 
 awaitable<void> agent::give_back()
@@ -145,12 +140,9 @@ awaitable<void> agent::give_back()
 
 awaitable<void> agent::look()
 {
-    if (leases_.empty())
-        co_return;
     held_lease one = remove(leases_);
     const bool has_tcp = (one.noted.where() & tcp_cells) != 0;
     const bool everywhere = (one.noted.where() & tcp_cells) == tcp_cells;
-    shared->count(counter::looks);
     std::error_code ec;
     const wait_options patience = {.timeout =
                                        std::chrono::microseconds(pick(chance_, 4000))};
@@ -211,8 +203,6 @@ awaitable<void> agent::look()
 // A client that comes before the server is refused, and never connected to itself.
 awaitable<void> agent::visit()
 {
-    if (leases_.empty())
-        co_return;
     const held_lease& one = leases_[pick(chance_, unsigned(leases_.size()))];
     if ((one.noted.where() & tcp_cells) != tcp_cells)
         co_return;

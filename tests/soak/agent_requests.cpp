@@ -29,7 +29,6 @@ using asio::use_awaitable;
 
 awaitable<void> agent::find()
 {
-    shared->count(counter::found);
     const find_options options = any_find_options(chance_);
     if (options.wait.count() > 0)
         shared->count(counter::waits);
@@ -167,7 +166,6 @@ void agent::take(std::vector<port_lease> leases, const port_pattern& pattern,
 
 awaitable<void> agent::find_several()
 {
-    shared->count(counter::found_several);
     find_options options = any_find_options(chance_);
     const port_pattern pattern = any_pattern(chance_);
     if (options.wait.count() > 0)
@@ -203,7 +201,6 @@ awaitable<void> agent::find_several()
 
 awaitable<void> agent::ask_wrongly()
 {
-    shared->count(counter::faulty_options);
     find_options none = any_find_options(chance_);
     error expected = error::no_ports;
     switch (pick(chance_, 6)) {

@@ -30,7 +30,6 @@ using asio::ip::udp;
 
 awaitable<void> agent::bind()
 {
-    shared->count(counter::bound);
     const bind_options options = any_bind_options(chance_);
     if (options.wait.count() > 0)
         shared->count(counter::waits);
@@ -89,7 +88,6 @@ awaitable<void> agent::bind(bind_options options)
 
 awaitable<void> agent::bind_own()
 {
-    shared->count(counter::bound_own);
     const asio::ip::address address = any_address(chance_);
     const auto v6 = address.is_v6();
     switch (pick(chance_, 3)) {
@@ -146,7 +144,6 @@ awaitable<void> agent::bind_own(Socket socket, asio::ip::address address)
 
 awaitable<void> agent::make_black_hole()
 {
-    shared->count(counter::black_holes);
     bind_options options = any_bind_options(chance_);
     const std::uint64_t asked = shared->now();
     std::error_code ec;

@@ -59,26 +59,17 @@ enum class hold : std::uint8_t {
     bound,        ///< A socket without reuse options.
 };
 
+/// What is counted beside the actions of the agents.
 enum class counter : std::uint8_t {
-    found,         ///< find_unused_port()
-    found_several, ///< find_unused_ports()
-    bound,         ///< bind_ephemeral()
-    bound_own,     ///< bind_ephemeral() with a socket of one's own
     dead_ports,
-    black_holes,
-    listens,
     thefts, ///< of which the report handler was told
     leaks,  ///< likewise
     leaks_meant,
-    opens_and_seals,
     releases,
     moves,
     drops,
     cancellations, ///< that came in time
     late_cancellations,
-    looks, ///< wait_until_listening(), wait_until_released(), owner()
-    forks,
-    faulty_options,
     served,    ///< connections through an acceptor of berth's
     granted,   ///< ports
     exhausted, ///< requests that failed for it
@@ -101,6 +92,7 @@ class ledger {
 public:
     static constexpr std::size_t max_slots = 128;
     static constexpr std::size_t max_agents = 8;
+    static constexpr std::size_t max_actions = 16;
 
     /// In shared memory, which lasts as long as the process.
     static ledger& make();
@@ -112,11 +104,12 @@ public:
         std::atomic<bool> dying = false;
         std::atomic<std::uint64_t> progress = 0;
         std::array<std::atomic<std::uint8_t>, max_agents> doing =
-            {}; // for a report of a hang
+            {}; // 1 + an action's index, or 0; for the report of a hang
     };
 
     std::array<process_state, max_slots> processes = {};
     std::atomic<bool> over = false;
+    std::array<std::atomic<std::uint64_t>, max_actions> ran = {};
     std::array<std::atomic<std::uint64_t>, std::size_t(counter::count_)> counts = {};
     std::atomic<std::uint64_t> conflicts = 0;
     std::atomic<std::uint64_t> failures = 0;

@@ -129,9 +129,10 @@ public:
     void report_hang() const
     {
         std::string doing;
-        for (const auto& one : shared->processes[slot_].doing)
+        for (const std::uint8_t one : shared->processes[slot_].doing)
             if (one != 0)
-                doing += std::string(" ") + name_of_deed(one);
+                doing += std::string(doing.empty() ? " " : ", ") +
+                         agent::actions()[one - 1U].name;
         shared->fail("process " + std::to_string(slot_) + " (" + std::to_string(pid_) +
                      ") hangs, in" + (doing.empty() ? " nothing" : doing));
     }
@@ -258,45 +259,24 @@ unsigned check_all_free()
 void print_summary(unsigned remembered)
 {
     static constexpr const char* names[] = {
-        "find_unused_port",
-        "find_unused_ports",
-        "bind_ephemeral",
-        "own sockets",
-        "dead ports",
-        "black holes",
-        "listen",
-        "thefts reported",
-        "leaks reported",
-        "leaks meant",
-        "open/seal",
-        "releases",
-        "moves",
-        "drops",
-        "cancelled",
-        "cancelled too late",
-        "looks",
-        "forks",
-        "faulty options",
-        "served",
-        "ports granted",
-        "exhausted",
-        "with wait",
-        "waits in vain",
-        "candidates refused",
-        "contexts",
-        "contexts stopped",
-        "processes ended",
-        "kills",
-        "foreign binds",
-        "foreign connects",
-        "foreign refused",
-        "foreign shared",
+        "dead ports",      "thefts reported",  "leaks reported",
+        "leaks meant",     "releases",         "moves",
+        "drops",           "cancelled",        "cancelled too late",
+        "served",          "ports granted",    "exhausted",
+        "with wait",       "waits in vain",    "candidates refused",
+        "contexts",        "contexts stopped", "processes ended",
+        "kills",           "foreign binds",    "foreign connects",
+        "foreign refused", "foreign shared",
     };
     static_assert(std::size(names) == std::size_t(counter::count_));
+    const auto actions = agent::actions();
+    for (std::size_t i = 0; i < actions.size(); ++i)
+        std::printf("%s %llu, ", actions[i].name,
+                    static_cast<unsigned long long>(shared->ran[i]));
     for (std::size_t i = 0; i < std::size(names); ++i)
-        std::printf("%s%s %llu", i == 0 ? "" : ", ", names[i],
+        std::printf("%s %llu, ", names[i],
                     static_cast<unsigned long long>(shared->counts[i]));
-    std::printf(", ports in TIME_WAIT at the end %u, conflicts %llu, failures %llu\n",
+    std::printf("ports in TIME_WAIT at the end %u, conflicts %llu, failures %llu\n",
                 remembered, static_cast<unsigned long long>(shared->conflicts),
                 static_cast<unsigned long long>(shared->failures));
 }
