@@ -83,23 +83,12 @@ awaitable<void> agent::rest()
     co_await timer.async_wait(use_awaitable);
 }
 
-void agent::take(port_lease lease, const find_options& options, std::uint64_t asked)
-{
-    check_number(lease.port(), options.ports, options.preferred, options.browser_safe);
-    record noted = note(lease, options, asked);
-    leases_.emplace_back(std::move(lease), std::move(noted), first_cells_of(options));
-}
-
 // A plain bind to what is held must be refused.
 void agent::check_still_held(const held_lease& one)
 {
-    const bool is_udp = (one.noted.where() & tcp_cells) == 0;
-    const auto where =
-        static_cast<cells>(is_udp ? one.noted.where() >> 3U : one.noted.where());
-    const asio::ip::address address =
-        (where & 0b001) != 0   ? asio::ip::address(asio::ip::address_v4::loopback())
-        : (where & 0b010) != 0 ? asio::ip::make_address("127.0.0.2")
-                               : asio::ip::address_v6::loopback();
+    const cells tcp = one.noted.where() & tcp_cells;
+    const bool is_udp = tcp == 0;
+    const auto address = any_address_in(chance_, is_udp ? one.noted.where() : tcp);
     expect(!bind_foreign(address, one.noted.port(), is_udp, {}),
            "port " + std::to_string(one.noted.port()) + " is held");
 }

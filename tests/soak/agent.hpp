@@ -9,12 +9,17 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace berth::soak {
@@ -53,15 +58,17 @@ private:
     asio::awaitable<void> find_several();
     asio::awaitable<void> bind();
     template <class Protocol>
-    asio::awaitable<void> bind(bind_options options);
+    asio::awaitable<void> bind_as(bind_options options);
     asio::awaitable<void> bind_own();
     template <class Socket>
-    asio::awaitable<void> bind_own(Socket socket, asio::ip::address address);
+    asio::awaitable<void> bind_this(Socket socket, asio::ip::address address);
     asio::awaitable<void> make_black_hole();
     asio::awaitable<void> listen();
     asio::awaitable<void> change_mode();
     asio::awaitable<void> give_back();
     asio::awaitable<void> look();
+    void look_at_sealed(const port_lease& lease);
+    asio::awaitable<void> look_at_server(const held_lease& one);
     asio::awaitable<void> fork_child();
     asio::awaitable<void> ask_wrongly();
     asio::awaitable<void> visit();
@@ -73,6 +80,24 @@ private:
               const find_options& options, std::uint64_t asked);
     void check_still_held(const held_lease& one);
 
+    /// Awaits an answer, or cancels the operation after a random moment: then there is none.
+    template <class Answer>
+    asio::awaitable<std::optional<Answer>>
+    answer_or_cancel(asio::awaitable<Answer> operation)
+    {
+        using namespace asio::experimental::awaitable_operators;
+        asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
+        auto first =
+            co_await (std::move(operation) || timer.async_wait(asio::use_awaitable));
+        auto* const answer = std::get_if<Answer>(&first);
+        shared->count(answer != nullptr ? counter::late_cancellations
+                                        : counter::cancellations);
+        if (answer == nullptr)
+            co_return std::nullopt;
+        co_return std::move(*answer);
+    }
+
+    /// Takes one out at random.
     template <class Thing>
     Thing remove(std::vector<Thing>& from)
     {

@@ -38,8 +38,7 @@ void agent::in_the_child()
     options.browser_safe = false;
     const std::uint64_t asked = shared->now();
     port_lease own = find_unused_port(options, ec);
-    check_error(ec, ec == error::ports_exhausted && may_be_exhausted(options.ports),
-                "in a child: " + describe(options));
+    check_request(ec, options, false, "in a child: " + describe(options));
     if (!ec) {
         record noted = note(own, options, asked);
         const held_lease both(std::move(own), std::move(noted), 0);

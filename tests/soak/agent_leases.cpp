@@ -62,12 +62,7 @@ awaitable<void> agent::listen()
         leases_.push_back(std::move(one));
 
     // A connection through it. Its client has a port that the kernel chose.
-    tcp::endpoint to = local;
-    if (local.address().is_unspecified())
-        to.address(local.address().is_v6()
-                       ? asio::ip::address(asio::ip::address_v6::loopback())
-                       : asio::ip::address_v4::loopback());
-    if (auto client = connect_foreign(to.address(), to.port())) {
+    if (auto client = connect_foreign(address_to_reach(local.address()), local.port())) {
         asio::steady_timer timer(ex_, 1s);
         auto first = co_await (server.thing.async_accept(use_awaitable) ||
                                timer.async_wait(use_awaitable));
@@ -141,63 +136,66 @@ awaitable<void> agent::give_back()
 awaitable<void> agent::look()
 {
     held_lease one = remove(leases_);
-    const bool has_tcp = (one.noted.where() & tcp_cells) != 0;
-    const bool everywhere = (one.noted.where() & tcp_cells) == tcp_cells;
-    std::error_code ec;
-    const wait_options patience = {.timeout =
-                                       std::chrono::microseconds(pick(chance_, 4000))};
-
-    if (everywhere && one.noted.how() == hold::sealed) {
-        const port_owner there = owner(one.noted.port(), ec);
-        check_error(ec, false, "owner()");
-        expect(there.state == port_state::bound, "the port of a sealed lease is bound");
-        wait_until_listening(one.thing, patience, ec);
-        expect(ec == std::errc::timed_out, "nobody listens on a sealed lease");
-        wait_until_released(one.thing, patience, ec);
-        expect(!ec,
-               "nobody but its holder has a socket on a sealed lease: " + ec.message());
-    } else if (has_tcp && one.noted.how() == hold::open) {
-        const bool ipv6 = (one.noted.where() & 0b100) != 0;
-        const auto address = ipv6 ? asio::ip::address(asio::ip::address_v6::loopback())
-                             : (one.noted.where() & 0b001) != 0
-                                 ? asio::ip::address(asio::ip::address_v4::loopback())
-                                 : asio::ip::make_address("127.0.0.2");
-        auto server = bind_foreign(address, one.noted.port(), false, {.address = true});
-        const bool listens = server && ::listen(server->get(), 4) == 0;
-        std::error_code waited;
-        try {
-            co_await co_wait_until_listening(
-                one.thing,
-                wait_options{.timeout = listens ? std::chrono::steady_clock::duration(10s)
-                                                : patience.timeout});
-        } catch (const std::system_error& e) {
-            waited = e.code();
-        }
-        check_error(waited, !listens && waited == std::errc::timed_out,
-                    "co_wait_until_listening()");
-        if (listens) {
-            // Another foreign server may be on the port as well, on another address.
-            wait_until_listening(
-                one.noted.port(),
-                {.timeout = 10s, .process_tree = std::uint32_t(::getpid())}, ec);
-            check_error(ec, ec == error::wrong_owner,
-                        "wait_until_listening() with a tree");
-        }
-        server.reset();
-        asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
-        try {
-            co_await (co_wait_until_released(one.thing, patience) ||
-                      timer.async_wait(use_awaitable));
-        } catch (const std::system_error& e) {
-            check_error(e.code(), e.code() == std::errc::timed_out,
-                        "co_wait_until_released()");
-        }
+    const cells tcp = one.noted.where() & tcp_cells;
+    if (tcp == tcp_cells && one.noted.how() == hold::sealed) {
+        look_at_sealed(one.thing);
+    } else if (tcp != 0 && one.noted.how() == hold::open) {
+        co_await look_at_server(one);
     } else {
+        std::error_code ec;
         (void)owner(one.noted.port(), ec);
         check_error(ec, false, "owner()");
     }
     check_still_held(one);
     leases_.push_back(std::move(one));
+}
+
+void agent::look_at_sealed(const port_lease& lease)
+{
+    std::error_code ec;
+    const wait_options patience = {.timeout =
+                                       std::chrono::microseconds(pick(chance_, 4000))};
+    const port_owner there = owner(lease.port(), ec);
+    check_error(ec, false, "owner()");
+    expect(there.state == port_state::bound, "the port of a sealed lease is bound");
+    wait_until_listening(lease, patience, ec);
+    expect(ec == std::errc::timed_out, "nobody listens on a sealed lease");
+    wait_until_released(lease, patience, ec);
+    expect(!ec, "nobody but its holder has a socket on a sealed lease: " + ec.message());
+}
+
+// A foreign server comes, and goes.
+awaitable<void> agent::look_at_server(const held_lease& one)
+{
+    const std::chrono::steady_clock::duration a_moment =
+        std::chrono::microseconds(pick(chance_, 4000));
+    auto server = bind_foreign(any_address_in(chance_, one.noted.where() & tcp_cells),
+                               one.noted.port(), false, {.address = true});
+    const bool listens = server && ::listen(server->get(), 4) == 0;
+    std::error_code ec;
+    try {
+        co_await co_wait_until_listening(
+            one.thing, wait_options{.timeout = listens ? 10s : a_moment});
+    } catch (const std::system_error& e) {
+        ec = e.code();
+    }
+    check_error(ec, !listens && ec == std::errc::timed_out, "co_wait_until_listening()");
+    if (listens) {
+        // Another foreign server may be on the port as well, on another address.
+        wait_until_listening(one.noted.port(),
+                             {.timeout = 10s, .process_tree = std::uint32_t(::getpid())},
+                             ec);
+        check_error(ec, ec == error::wrong_owner, "wait_until_listening() with a tree");
+    }
+    server.reset();
+    asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
+    try {
+        co_await (co_wait_until_released(one.thing, wait_options{.timeout = a_moment}) ||
+                  timer.async_wait(use_awaitable));
+    } catch (const std::system_error& e) {
+        check_error(e.code(), e.code() == std::errc::timed_out,
+                    "co_wait_until_released()");
+    }
 }
 
 // A client that comes before the server is refused, and never connected to itself.

@@ -5,77 +5,57 @@
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
-#include <asio/experimental/awaitable_operators.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <array>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <variant>
+#include <vector>
 
 // Leases: found, waited for, cancelled, and asked for wrongly.
 
 namespace berth::soak {
 
-using namespace asio::experimental::awaitable_operators;
 using asio::awaitable;
 using asio::use_awaitable;
+
+void agent::take(port_lease lease, const find_options& options, std::uint64_t asked)
+{
+    check_number(lease.port(), options.ports, options.preferred, options.browser_safe);
+    record noted = note(lease, options, asked);
+    leases_.emplace_back(std::move(lease), std::move(noted), first_cells_of(options));
+}
 
 awaitable<void> agent::find()
 {
     const find_options options = any_find_options(chance_);
-    if (options.wait.count() > 0)
-        shared->count(counter::waits);
-    const std::uint64_t asked = shared->now();
-    std::error_code ec;
-    switch (pick(chance_, 4)) {
-    case 0: {
-        port_lease lease = find_unused_port(options, ec);
-        if (!ec)
-            take(std::move(lease), options, asked);
-        break;
-    }
-    case 1: {
+    count_wait(options);
+    const unsigned way = pick(chance_, 4);
+    if (way == 0) {
         co_await find_and_cancel(options);
         co_return;
     }
-    case 2: {
-        // Who loses is cancelled.
-        asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
-        try {
-            auto first = co_await (co_find_unused_port(options) ||
-                                   timer.async_wait(use_awaitable));
-            if (auto* const lease = std::get_if<port_lease>(&first)) {
-                shared->count(counter::late_cancellations);
-                take(std::move(*lease), options, asked);
-            } else {
-                shared->count(counter::cancellations);
-            }
-        } catch (const std::system_error& e) {
-            ec = e.code();
-        }
-        break;
+    const std::uint64_t asked = shared->now();
+    std::optional<port_lease> lease;
+    std::error_code ec;
+    try {
+        if (way == 1)
+            lease = find_unused_port(options, ec);
+        else if (way == 2)
+            lease = co_await answer_or_cancel(co_find_unused_port(options));
+        else
+            lease = co_await co_find_unused_port(options);
+    } catch (const std::system_error& e) {
+        ec = e.code();
     }
-    default:
-        try {
-            port_lease lease = co_await co_find_unused_port(options);
-            take(std::move(lease), options, asked);
-        } catch (const std::system_error& e) {
-            ec = e.code();
-        }
-    }
-    if (ec == error::ports_exhausted && options.wait.count() > 0)
-        shared->count(counter::waits_in_vain);
-    check_error(ec,
-                (ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
-                    (ec == error::no_ports && options.browser_safe),
-                describe(options));
+    check_request(ec, options, false, describe(options));
+    if (lease && !ec)
+        take(std::move(*lease), options, asked);
 }
 
 // With a handler and a slot, on which the signal comes after a random number of turns.
@@ -126,11 +106,8 @@ awaitable<void> agent::find_and_cancel(find_options options)
     shared->count(mine->ec == asio::error::operation_aborted
                       ? counter::cancellations
                       : counter::late_cancellations);
-    check_error(mine->ec,
-                (mine->ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
-                    mine->ec == asio::error::operation_aborted ||
-                    (mine->ec == error::no_ports && options.browser_safe),
-                describe(options));
+    check_request(mine->ec, options, mine->ec == asio::error::operation_aborted,
+                  describe(options));
     if (mine->got)
         leases_.push_back(std::move(*mine->got));
 }
@@ -166,37 +143,29 @@ void agent::take(std::vector<port_lease> leases, const port_pattern& pattern,
 
 awaitable<void> agent::find_several()
 {
-    find_options options = any_find_options(chance_);
+    const find_options options = any_find_options(chance_);
     const port_pattern pattern = any_pattern(chance_);
-    if (options.wait.count() > 0)
-        shared->count(counter::waits);
+    count_wait(options);
     const std::uint64_t asked = shared->now();
+    std::optional<std::vector<port_lease>> leases;
     std::error_code ec;
     try {
-        if (once_in(chance_, 2)) {
-            take(find_unused_ports(pattern, options), pattern, options, asked);
-        } else if (once_in(chance_, 2)) {
-            asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
-            auto either = co_await (co_find_unused_ports(pattern, options) ||
-                                    timer.async_wait(use_awaitable));
-            if (auto* const leases = std::get_if<std::vector<port_lease>>(&either))
-                take(std::move(*leases), pattern, options, asked);
-            else
-                shared->count(counter::cancellations);
-        } else {
-            auto leases = co_await co_find_unused_ports(pattern, options);
-            take(std::move(leases), pattern, options, asked);
-        }
+        if (once_in(chance_, 2))
+            leases = find_unused_ports(pattern, options);
+        else if (once_in(chance_, 2))
+            leases = co_await answer_or_cancel(co_find_unused_ports(pattern, options));
+        else
+            leases = co_await co_find_unused_ports(pattern, options);
     } catch (const std::system_error& e) {
         ec = e.code();
     }
-    if (ec == error::ports_exhausted && options.wait.count() > 0)
-        shared->count(counter::waits_in_vain);
     // Of a small set browser_safe or the divisor may leave nothing.
-    check_error(ec,
-                ec == error::ports_exhausted || ec == error::pattern_too_wide ||
-                    ec == error::no_ports,
-                "find_unused_ports()");
+    check_request(ec, options,
+                  ec == error::ports_exhausted || ec == error::pattern_too_wide ||
+                      ec == error::no_ports,
+                  "find_unused_ports()");
+    if (leases)
+        take(std::move(*leases), pattern, options, asked);
 }
 
 awaitable<void> agent::ask_wrongly()

@@ -15,7 +15,6 @@
 #include <optional>
 #include <system_error>
 #include <type_traits>
-#include <variant>
 
 // Bound sockets: of the library's making, of one's own, and black holes.
 
@@ -31,59 +30,41 @@ using asio::ip::udp;
 awaitable<void> agent::bind()
 {
     const bind_options options = any_bind_options(chance_);
-    if (options.wait.count() > 0)
-        shared->count(counter::waits);
-    return once_in(chance_, 3) ? bind<udp>(options) : bind<tcp>(options);
+    count_wait(options);
+    return once_in(chance_, 3) ? bind_as<udp>(options) : bind_as<tcp>(options);
 }
 
 template <class Protocol>
-awaitable<void> agent::bind(bind_options options)
+awaitable<void> agent::bind_as(bind_options options)
 {
     constexpr bool is_udp = std::is_same_v<Protocol, udp>;
+    if (!options.listen && !is_udp)
+        shared->count(counter::dead_ports);
     const std::uint64_t asked = shared->now();
+    std::optional<bound_socket<Protocol>> socket;
     std::error_code ec;
-    const auto take_socket = [&](bound_socket<Protocol> socket) {
-        count_granted();
-        const auto local = socket.local_endpoint();
-        expect(local.address() == options.address, "a socket has the address asked for");
-        check_number(local.port(), options.ports, options.preferred,
-                     options.browser_safe);
-        record noted(local.port(), soak::cells_of(options.address, false, is_udp),
-                     hold::bound, asked);
-        sockets_.emplace_back(
-            held<bound_socket<Protocol>>(std::move(socket), std::move(noted)));
-    };
     try {
-        switch (pick(chance_, 3)) {
-        case 0:
-            take_socket(bind_ephemeral<Protocol>(ex_, options));
-            break;
-        case 1: {
-            asio::steady_timer timer(ex_, std::chrono::microseconds(pick(chance_, 3000)));
-            auto first = co_await (co_bind_ephemeral<Protocol>(options) ||
-                                   timer.async_wait(use_awaitable));
-            if (auto* const socket = std::get_if<bound_socket<Protocol>>(&first))
-                take_socket(std::move(*socket));
-            else
-                shared->count(counter::cancellations);
-            break;
-        }
-        default: {
-            auto socket = co_await co_bind_ephemeral<Protocol>(options);
-            take_socket(std::move(socket));
-        }
-        }
+        const unsigned way = pick(chance_, 3);
+        if (way == 0)
+            socket = bind_ephemeral<Protocol>(ex_, options);
+        else if (way == 1)
+            socket = co_await answer_or_cancel(co_bind_ephemeral<Protocol>(options));
+        else
+            socket = co_await co_bind_ephemeral<Protocol>(options);
     } catch (const std::system_error& e) {
         ec = e.code();
     }
-    if (ec == error::ports_exhausted && options.wait.count() > 0)
-        shared->count(counter::waits_in_vain);
-    if (!options.listen && !is_udp)
-        shared->count(counter::dead_ports);
-    check_error(ec,
-                (ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
-                    (ec == error::no_ports && options.browser_safe),
-                "bind_ephemeral()");
+    check_request(ec, options, false, "bind_ephemeral()");
+    if (!socket)
+        co_return;
+    count_granted();
+    const auto local = socket->local_endpoint();
+    expect(local.address() == options.address, "a socket has the address asked for");
+    check_number(local.port(), options.ports, options.preferred, options.browser_safe);
+    record noted(local.port(), cells_of(options.address, false, is_udp), hold::bound,
+                 asked);
+    sockets_.emplace_back(
+        held<bound_socket<Protocol>>(std::move(*socket), std::move(noted)));
 }
 
 awaitable<void> agent::bind_own()
@@ -92,16 +73,16 @@ awaitable<void> agent::bind_own()
     const auto v6 = address.is_v6();
     switch (pick(chance_, 3)) {
     case 0:
-        return bind_own(tcp::acceptor(ex_, v6 ? tcp::v6() : tcp::v4()), address);
+        return bind_this(tcp::acceptor(ex_, v6 ? tcp::v6() : tcp::v4()), address);
     case 1:
-        return bind_own(tcp::socket(ex_, v6 ? tcp::v6() : tcp::v4()), address);
+        return bind_this(tcp::socket(ex_, v6 ? tcp::v6() : tcp::v4()), address);
     default:
-        return bind_own(udp::socket(ex_, v6 ? udp::v6() : udp::v4()), address);
+        return bind_this(udp::socket(ex_, v6 ? udp::v6() : udp::v4()), address);
     }
 }
 
 template <class Socket>
-awaitable<void> agent::bind_own(Socket socket, asio::ip::address address)
+awaitable<void> agent::bind_this(Socket socket, asio::ip::address address)
 {
     constexpr bool is_udp = std::is_same_v<Socket, udp::socket>;
     const bool reusable = once_in(chance_, 5);
@@ -129,7 +110,7 @@ awaitable<void> agent::bind_own(Socket socket, asio::ip::address address)
         co_return;
     count_granted();
     check_number(port, std::nullopt, std::nullopt, false);
-    const cells where = soak::cells_of(address, false, is_udp);
+    const cells where = cells_of(address, false, is_udp);
     if (reusable) {
         // It shares the port as any reusable UDP socket does.
         const cells written = shared->foreign_got(port, where, where, {.address = true},
@@ -144,7 +125,8 @@ awaitable<void> agent::bind_own(Socket socket, asio::ip::address address)
 
 awaitable<void> agent::make_black_hole()
 {
-    bind_options options = any_bind_options(chance_);
+    const bind_options options = any_bind_options(chance_);
+    count_wait(options);
     const std::uint64_t asked = shared->now();
     std::error_code ec;
     try {
@@ -157,15 +139,11 @@ awaitable<void> agent::make_black_hole()
         const tcp::endpoint there = hole.endpoint();
         check_number(there.port(), options.ports, options.preferred,
                      options.browser_safe);
-        record noted(there.port(), soak::cells_of(options.address, false, false),
-                     hold::bound, asked);
+        record noted(there.port(), cells_of(options.address, false, false), hold::bound,
+                     asked);
         sockets_.emplace_back(held_hole(std::move(hole), std::move(noted)));
 
-        tcp::endpoint to = there;
-        if (there.address().is_unspecified())
-            to.address(there.address().is_v6()
-                           ? asio::ip::address(asio::ip::address_v6::loopback())
-                           : asio::ip::address_v4::loopback());
+        const tcp::endpoint to(address_to_reach(there.address()), there.port());
         tcp::socket client(ex_, to.protocol());
         asio::steady_timer timer(ex_, 2ms);
         std::error_code answer;
@@ -178,11 +156,8 @@ awaitable<void> agent::make_black_hole()
         ec = e.code();
     }
     // Its own connection needs a port of the narrow range.
-    check_error(ec,
-                (ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
-                    (ec == error::no_ports && options.browser_safe) ||
-                    ec == std::errc::address_not_available,
-                "bind_black_hole()");
+    check_request(ec, options, ec == std::errc::address_not_available,
+                  "bind_black_hole()");
 }
 
 } // namespace berth::soak

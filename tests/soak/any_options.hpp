@@ -5,7 +5,6 @@
 
 #include <berth/berth.hpp>
 
-#include <chrono>
 #include <string>
 
 // Requests at random.

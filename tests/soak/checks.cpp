@@ -1,8 +1,6 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "checks.hpp"
 
-#include <berth/error.hpp>
-
 namespace berth::soak {
 
 namespace {

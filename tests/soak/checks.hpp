@@ -3,6 +3,7 @@
 
 #include "ledger.hpp"
 
+#include <berth/error.hpp>
 #include <berth/port_set.hpp>
 
 #include <cstdint>
@@ -24,6 +25,28 @@ void check_error(const std::error_code& ec, bool allowed, const std::string& wha
 
 /// True if all ports of a request may be taken. Of a wide range most are free.
 [[nodiscard]] bool may_be_exhausted(const std::optional<port_set>& ports);
+
+/// Counts a request that may wait.
+template <class Options>
+void count_wait(const Options& options)
+{
+    if (options.wait.count() > 0)
+        shared->count(counter::waits);
+}
+
+/// Fails the soak if `ec` is an error that is neither `allowed` nor explained by the options.
+template <class Options>
+void check_request(const std::error_code& ec, const Options& options, bool allowed,
+                   const std::string& what)
+{
+    if (ec == error::ports_exhausted && options.wait.count() > 0)
+        shared->count(counter::waits_in_vain);
+    check_error(ec,
+                allowed ||
+                    (ec == error::ports_exhausted && may_be_exhausted(options.ports)) ||
+                    (ec == error::no_ports && options.browser_safe),
+                what);
+}
 
 /// Fails the soak unless `port` is one that was asked for.
 void check_number(std::uint16_t port, const std::optional<port_set>& ports,

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -86,6 +87,28 @@ asio::ip::address any_address(generator& chance)
     default:
         return asio::ip::address_v6::any();
     }
+}
+
+asio::ip::address any_address_in(generator& chance, cells where)
+{
+    static const std::array<asio::ip::address, 3> addresses = {
+        asio::ip::address_v4::loopback(), asio::ip::make_address_v4("127.0.0.2"),
+        asio::ip::address_v6::loopback()};
+    const auto covered = unsigned(where | where >> (cells_of_port / 2));
+    std::size_t i = pick(chance, unsigned(addresses.size()));
+    for (std::size_t tries = 1; tries < addresses.size(); ++tries)
+        if ((covered >> i & 1U) == 0)
+            i = (i + 1) % addresses.size();
+    return addresses[i];
+}
+
+asio::ip::address address_to_reach(const asio::ip::address& bound)
+{
+    if (!bound.is_unspecified())
+        return bound;
+    if (bound.is_v6())
+        return asio::ip::address_v6::loopback();
+    return asio::ip::address_v4::loopback();
 }
 
 std::uint16_t any_port(generator& chance)
