@@ -19,7 +19,7 @@ using asio::use_awaitable;
 
 std::span<const agent::action> agent::actions()
 {
-    // All the others live on what is found.
+    // The others need what is found.
     static constexpr std::array all = std::to_array<action>({
         {"find_unused_port", &agent::find, 15},
         {"find_unused_ports", &agent::find_several, 3},
@@ -42,7 +42,7 @@ std::span<const agent::action> agent::actions()
 // Returns the index of an action.
 std::size_t agent::choose()
 {
-    constexpr std::size_t most = 8; // that all together hold about what there is
+    constexpr std::size_t most = 8; // so all agents together hold about what there is
     const auto all = actions();
     if (leases_.size() + sockets_.size() > most || shared_sockets_.size() > 2) {
         const auto one = std::ranges::find(all, &agent::give_back, &action::run);
@@ -83,7 +83,7 @@ awaitable<void> agent::rest()
     co_await timer.async_wait(use_awaitable);
 }
 
-// A plain bind to what is held must be refused.
+// Fails the soak unless a plain bind is refused what is held.
 void agent::check_still_held(const held_lease& one)
 {
     const cells tcp = one.noted.where() & tcp_cells;

@@ -26,6 +26,7 @@ using asio::awaitable;
 using asio::use_awaitable;
 using asio::ip::tcp;
 
+// Listens with a lease, and serves a client.
 awaitable<void> agent::listen()
 {
     if (const cells tcp = leases_.back().noted.where() & tcp_cells;
@@ -164,7 +165,7 @@ void agent::look_at_sealed(const port_lease& lease)
     expect(!ec, "nobody but its holder has a socket on a sealed lease: " + ec.message());
 }
 
-// A foreign server comes, and goes.
+// Waits for a foreign server that comes, and goes.
 awaitable<void> agent::look_at_server(const held_lease& one)
 {
     const std::chrono::steady_clock::duration a_moment =
@@ -198,7 +199,7 @@ awaitable<void> agent::look_at_server(const held_lease& one)
     }
 }
 
-// A client that comes before the server is refused, and never connected to itself.
+// Connects before there is a server: the client is refused, and never connected to itself.
 awaitable<void> agent::visit()
 {
     const held_lease& one = leases_[pick(chance_, unsigned(leases_.size()))];

@@ -24,6 +24,7 @@ namespace berth::soak {
 using asio::awaitable;
 using asio::use_awaitable;
 
+// Writes down and keeps what was found.
 void agent::take(port_lease lease, const find_options& options, std::uint64_t asked)
 {
     check_number(lease.port(), options.ports, options.preferred, options.browser_safe);
@@ -58,7 +59,7 @@ awaitable<void> agent::find()
         take(std::move(*lease), options, asked);
 }
 
-// With a handler and a slot, on which the signal comes after a random number of turns.
+// Asks with a handler and a slot; the signal comes after a random number of turns, or never.
 awaitable<void> agent::find_and_cancel(find_options options)
 {
     struct state {

@@ -19,7 +19,7 @@ void find_working_backends();
 [[nodiscard]] bind_options any_bind_options(generator& chance);
 [[nodiscard]] port_pattern any_pattern(generator& chance);
 
-/// The options as text, for a failure.
+/// Returns the options as text, for the message of a failure.
 [[nodiscard]] std::string describe(const find_options& options);
 
 } // namespace berth::soak

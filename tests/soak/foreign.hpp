@@ -62,10 +62,10 @@ connect_foreign(const asio::ip::address& address, std::uint16_t to);
 /// One of 127.0.0.1, 127.0.0.2, ::1, 0.0.0.0 and [::].
 [[nodiscard]] asio::ip::address any_address(generator& chance);
 
-/// One of 127.0.0.1, 127.0.0.2 and ::1 that is among `where`, the cells of one transport.
+/// Returns one of 127.0.0.1, 127.0.0.2 and ::1 that is among `where`, the cells of one transport.
 [[nodiscard]] asio::ip::address any_address_in(generator& chance, cells where);
 
-/// The address at which a client reaches a socket: of a wildcard, its loopback address.
+/// Returns the address at which a client reaches a socket: of a wildcard, its loopback address.
 [[nodiscard]] asio::ip::address address_to_reach(const asio::ip::address& bound);
 
 /// A port of the narrow range, seldom of the wide one.

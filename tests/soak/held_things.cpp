@@ -11,7 +11,8 @@ std::atomic<std::uint64_t> granted_here = 0;
 
 namespace {
 
-// Whom a lease keeps out. On every address UDP is held on the loopback addresses.
+// Returns the cells from which a lease keeps others out. A lease on every address holds UDP on the
+// loopback addresses.
 cells cells_of(const find_options& options)
 {
     const bool ipv6_only = options.families == families::v6;

@@ -21,7 +21,7 @@
 namespace berth::soak {
 
 struct held_lease : held<port_lease> {
-    // The cells of the socket that would listen; none where there is none, or one is not told which.
+    // The cells of the socket that would listen; none if none would, or if it is unknown which.
     cells first = 0;
 
     held_lease(port_lease lease, record where, cells would_listen)
@@ -34,16 +34,17 @@ using held_udp = held<asio::ip::udp::socket>;
 using held_hole = held<black_hole>;
 using held_socket = std::variant<held_acceptor, held_client, held_udp, held_hole>;
 
-/// How many ports this process was granted.
+/// The number of ports that this process was granted.
 extern std::atomic<std::uint64_t> granted_here;
 
+/// Counts ports of this process, and of the soak.
 void count_granted(std::uint64_t ports = 1);
 
 /// Writes down a lease that was found, and checks it.
 [[nodiscard]] record note(const port_lease& lease, const find_options& options,
                           std::uint64_t asked);
 
-/// The cells of the socket of a lease that listens.
+/// Returns the cells of the socket that listens where such a lease does.
 [[nodiscard]] cells first_cells_of(const find_options& options);
 
 /// Leases that outlive their contexts.

@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 using asio::awaitable;
 using clock = std::chrono::steady_clock;
 
-// The agent ends with the coroutine, while the context of its sockets is there.
+// Owns the agent, so that it ends while the context of its sockets is there.
 awaitable<void> run_agent(std::unique_ptr<agent> one)
 {
     co_await one->run();
@@ -107,7 +107,7 @@ void run_context(generator& chance, survivors& others)
         shared->count(counter::contexts_stopped);
 }
 
-// The descriptors of this process, and what each is.
+// Returns the descriptors of this process, each with what it is.
 std::map<std::string, std::string> descriptors()
 {
     std::map<std::string, std::string> all;
@@ -167,7 +167,7 @@ void be_worker(generator chance)
         shared->fail("left in the ledger:" + left);
     const counters done = process_counters();
     expect(done.granted >= granted_here, "every port found is counted");
-    expect(done.tried >= done.refused, "who was refused had tried");
+    expect(done.tried >= done.refused, "what was refused was tried");
     shared->count(counter::refused, done.refused);
 
     if (once_in(chance, 4)) {
