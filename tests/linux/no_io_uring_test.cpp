@@ -2,30 +2,19 @@
 #include "catch.hpp"
 #include "descriptors.hpp"
 #include "process.hpp"
+#include "seccomp.hpp"
 #include "stranger.hpp"
 
 #include <berth/berth.hpp>
 
 #include <asio/io_context.hpp>
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
 // Where io_uring is forbidden, or becomes so, or there is no memory for it.
-
-#ifndef SYS_io_uring_setup
-#define SYS_io_uring_setup 425
-#define SYS_io_uring_enter 426
-#define SYS_io_uring_register 427
-#endif
 
 using berth::backend;
 using berth::port_lease;
@@ -34,24 +23,6 @@ using namespace berth::testing;
 namespace {
 
 constexpr bool built_in = BERTH_HAS_IO_URING != 0;
-
-/// From now on a system call of this process fails with this error, as under the filters
-/// of containers.
-void forbid(unsigned call, int error)
-{
-    std::vector<sock_filter> program = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog filter = {.len = static_cast<unsigned short>(program.size()),
-                               .filter = program.data()};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
-        throw not_possible_here(std::string("no seccomp filter: ") +
-                                std::strerror(errno));
-}
 
 /// The environment of the test must not choose the back end.
 void start_afresh()
