@@ -2,6 +2,7 @@
 #include "backends.hpp"
 #include "catch.hpp"
 #include "child.hpp"
+#include "leases.hpp"
 #include "process.hpp"
 #include "stranger.hpp"
 
@@ -9,10 +10,6 @@
 
 #include <asio/io_context.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -34,52 +31,6 @@ bool is_free(std::uint16_t port)
 {
     return try_bind("0.0.0.0", port, reuse::nothing) == "ok";
 }
-
-void expect_still_held(const port_lease& lease)
-{
-    expect(lease.valid(), "a lease that is there");
-    expect_equal(try_bind("127.0.0.1", lease.port(), reuse::nothing), "EADDRINUSE",
-                 "a server without options");
-    expect_equal(try_bind("127.0.0.1", lease.port(), reuse::address),
-                 lease.mode() == lease_mode::open ? "ok" : "EADDRINUSE",
-                 "a server with SO_REUSEADDR");
-}
-
-/// Holds processes back until the one that made it lifts it or is gone.
-class barrier {
-public:
-    barrier()
-    {
-        if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
-            throw std::runtime_error("pipe2");
-    }
-    barrier(const barrier&) = delete;
-    barrier& operator=(const barrier&) = delete;
-    ~barrier()
-    {
-        ::close(ends_[0]);
-        lift();
-    }
-
-    /// In the process that holds the others back.
-    void lift()
-    {
-        if (ends_[1] >= 0)
-            ::close(ends_[1]);
-        ends_[1] = -1;
-    }
-
-    /// In the others.
-    void wait()
-    {
-        lift();
-        char nothing = 0;
-        (void)!::read(ends_[0], &nothing, 1);
-    }
-
-private:
-    std::array<int, 2> ends_ = {-1, -1};
-};
 
 /// All that a process can do with leases that it got by fork().
 void misuse(port_lease& lease)

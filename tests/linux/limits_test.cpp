@@ -12,9 +12,6 @@
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -22,9 +19,6 @@
 #include <vector>
 
 // Where descriptors, ports or permissions run out: the system's error, nothing leaked.
-
-// There where the undefined behaviour sanitizer is.
-extern "C" [[gnu::weak]] void __ubsan_handle_dynamic_type_cache_miss();
 
 using asio::ip::tcp;
 using asio::ip::udp;
@@ -36,49 +30,6 @@ using namespace berth::testing;
 namespace {
 
 constexpr port_range narrow = {44000, 44031};
-
-/// While it lives this process can open so many descriptors and no more.
-class full_table {
-public:
-    explicit full_table(std::size_t left) : limit_(RLIMIT_NOFILE, highest() + 1 + left)
-    {
-        if (&__ubsan_handle_dynamic_type_cache_miss != nullptr)
-            throw not_possible_here("UBSan reports each virtual call as broken where it "
-                                    "cannot open a pipe to look at the object");
-        for (;;) {
-            const int filler = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-            if (filler < 0)
-                break;
-            fillers_.push_back(filler);
-        }
-        if (errno != EMFILE || fillers_.size() < left)
-            throw std::runtime_error("the table of descriptors cannot be filled");
-        for (; left > 0; --left) {
-            ::close(fillers_.back());
-            fillers_.pop_back();
-        }
-    }
-    full_table(const full_table&) = delete;
-    full_table& operator=(const full_table&) = delete;
-    ~full_table()
-    {
-        for (const int filler : fillers_)
-            ::close(filler);
-    }
-
-private:
-    static rlim_t highest()
-    {
-        rlim_t last = 0;
-        for (rlim_t number = 0; number < 1024; ++number)
-            if (::fcntl(static_cast<int>(number), F_GETFD) >= 0)
-                last = number;
-        return last;
-    }
-
-    soft_limit limit_;
-    std::vector<int> fillers_;
-};
 
 /// What must be the same before and after.
 class account {

@@ -4,6 +4,7 @@
 #include "child.hpp"
 #include "network.hpp"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -21,6 +22,9 @@
 #include <system_error>
 #include <thread>
 
+// There where the undefined behaviour sanitizer is.
+extern "C" [[gnu::weak]] void __ubsan_handle_dynamic_type_cache_miss();
+
 namespace berth::testing {
 
 namespace {
@@ -34,6 +38,15 @@ void check(bool succeeded, const char* call)
 {
     if (!succeeded)
         throw std::system_error(errno, std::system_category(), call);
+}
+
+rlim_t highest_descriptor()
+{
+    rlim_t last = 0;
+    for (rlim_t number = 0; number < 1024; ++number)
+        if (::fcntl(static_cast<int>(number), F_GETFD) >= 0)
+            last = number;
+    return last;
 }
 
 std::string end_of(const std::function<void()>& body)
@@ -186,6 +199,57 @@ soft_limit::soft_limit(resource which, rlim_t value) : which_(which)
 soft_limit::~soft_limit()
 {
     (void)::setrlimit(which_, &before_);
+}
+
+full_table::full_table(std::size_t left)
+    : limit_(RLIMIT_NOFILE, highest_descriptor() + 1 + left)
+{
+    if (&__ubsan_handle_dynamic_type_cache_miss != nullptr)
+        throw not_possible_here("UBSan reports each virtual call as broken where it "
+                                "cannot open a pipe to look at the object");
+    for (;;) {
+        const int filler = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        if (filler < 0)
+            break;
+        fillers_.push_back(filler);
+    }
+    if (errno != EMFILE || fillers_.size() < left)
+        throw std::runtime_error("the table of descriptors cannot be filled");
+    for (; left > 0; --left) {
+        ::close(fillers_.back());
+        fillers_.pop_back();
+    }
+}
+
+full_table::~full_table()
+{
+    for (const int filler : fillers_)
+        ::close(filler);
+}
+
+barrier::barrier()
+{
+    check(::pipe2(ends_.data(), O_CLOEXEC) == 0, "pipe2");
+}
+
+barrier::~barrier()
+{
+    ::close(ends_[0]);
+    lift();
+}
+
+void barrier::lift() noexcept
+{
+    if (ends_[1] >= 0)
+        ::close(ends_[1]);
+    ends_[1] = -1;
+}
+
+void barrier::wait() noexcept
+{
+    lift();
+    char nothing = 0;
+    (void)!::read(ends_[0], &nothing, 1);
 }
 
 } // namespace berth::testing

@@ -8,10 +8,13 @@
 
 #include <sys/resource.h>
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 // Pieces of tests that run in processes of their own. The test framework may not be used
 // there: a piece throws where something is wrong, and its parent reports the verdict.
@@ -97,6 +100,37 @@ public:
 private:
     resource which_;
     rlimit before_ = {};
+};
+
+/// Leaves this process so many descriptors to open and no more, while it lives.
+class full_table {
+public:
+    explicit full_table(std::size_t left);
+    full_table(const full_table&) = delete;
+    full_table& operator=(const full_table&) = delete;
+    ~full_table();
+
+private:
+    soft_limit limit_;
+    std::vector<int> fillers_;
+};
+
+/// Holds forked processes back until the one that made it lifts it or is gone.
+class barrier {
+public:
+    barrier();
+    barrier(const barrier&) = delete;
+    barrier& operator=(const barrier&) = delete;
+    ~barrier();
+
+    /// In the process that holds the others back.
+    void lift() noexcept;
+
+    /// In the others.
+    void wait() noexcept;
+
+private:
+    std::array<int, 2> ends_ = {-1, -1};
 };
 
 } // namespace berth::testing
