@@ -10,9 +10,11 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <span>
 
 namespace berth::detail {
 
@@ -53,6 +55,62 @@ Struct read_as(const char* from) noexcept
     return copy;
 }
 
+void send_request(int netlink, int family, std::uint16_t port, std::uint32_t states)
+{
+    struct {
+        nlmsghdr header = {};
+        inet_diag_req_v2 wanted = {};
+    } request;
+    request.header.nlmsg_len = sizeof(request);
+    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.wanted.sdiag_family = static_cast<std::uint8_t>(family);
+    request.wanted.sdiag_protocol = IPPROTO_TCP;
+    request.wanted.idiag_states = states;
+    request.wanted.id.idiag_sport = htons(port);
+    if (::send(netlink, &request, sizeof(request), 0) < 0)
+        fail(errno);
+}
+
+// Returns the next part of the answer.
+std::span<const char> receive(int netlink, std::span<char> buffer)
+{
+    ssize_t received = 0;
+    do
+        received = ::recv(netlink, buffer.data(), buffer.size(), MSG_TRUNC);
+    while (received < 0 && errno == EINTR);
+    if (received < 0)
+        fail(errno);
+    const auto size = static_cast<std::size_t>(received);
+    if (size > buffer.size())
+        fail(EMSGSIZE);
+    return buffer.first(size);
+}
+
+// Passes each socket of a part to `take`; false at the end of the answer.
+template <class Take>
+bool read(std::span<const char> part, Take&& take)
+{
+    while (part.size() >= NLMSG_HDRLEN) {
+        const auto header = read_as<nlmsghdr>(part.data());
+        const char* const body = part.data() + NLMSG_HDRLEN;
+        if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > part.size())
+            fail(EBADMSG);
+        if (header.nlmsg_type == NLMSG_ERROR)
+            fail(-read_as<nlmsgerr>(body).error);
+        if (header.nlmsg_type == NLMSG_DONE) {
+            // A dump that came to nothing, as where the kernel has no tcp_diag, says so here.
+            if (const int error = read_as<int>(body); error < 0)
+                fail(-error);
+            return false;
+        }
+        take(read_as<inet_diag_msg>(body));
+        part = part.subspan(
+            std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), part.size()));
+    }
+    return true;
+}
+
 } // namespace
 
 socket_table::socket_table()
@@ -83,48 +141,14 @@ std::vector<tcp_socket> socket_table::ask(std::uint16_t port, std::uint32_t stat
 void socket_table::ask(int family, std::uint16_t port, std::uint32_t states,
                        std::vector<tcp_socket>& found)
 {
-    struct {
-        nlmsghdr header = {};
-        inet_diag_req_v2 wanted = {};
-    } request;
-    request.header.nlmsg_len = sizeof(request);
-    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request.wanted.sdiag_family = static_cast<std::uint8_t>(family);
-    request.wanted.sdiag_protocol = IPPROTO_TCP;
-    request.wanted.idiag_states = states;
-    request.wanted.id.idiag_sport = htons(port);
-    if (::send(netlink_.get(), &request, sizeof(request), 0) < 0)
-        fail(errno);
-
-    std::array<char, 32768> answer; // as much as the kernel gives at once
-    for (;;) {
-        const ssize_t received =
-            ::recv(netlink_.get(), answer.data(), answer.size(), MSG_TRUNC);
-        if (received < 0 && errno == EINTR)
-            continue;
-        if (received < 0)
-            fail(errno);
-        const auto size = static_cast<std::size_t>(received);
-        if (size > answer.size())
-            fail(EMSGSIZE);
-        for (std::size_t at = 0; at + NLMSG_HDRLEN <= size;) {
-            const auto header = read_as<nlmsghdr>(&answer[at]);
-            const char* const body = answer.data() + at + NLMSG_HDRLEN;
-            if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > size - at)
-                fail(EBADMSG);
-            if (header.nlmsg_type == NLMSG_ERROR)
-                fail(-read_as<nlmsgerr>(body).error);
-            if (header.nlmsg_type == NLMSG_DONE) {
-                // A dump that came to nothing, as where the kernel has no tcp_diag, says so here.
-                if (const int error = read_as<int>(body); error < 0)
-                    fail(-error);
-                return;
-            }
-            const auto socket = read_as<inet_diag_msg>(body);
+    send_request(netlink_.get(), family, port, states);
+    std::array<char, 32768> buffer; // as much as the kernel gives at once
+    const auto take = [&](const inet_diag_msg& socket) {
+        // Of sockets that are only bound the kernel reports every one, whatever its port.
+        if (socket.idiag_family == family && socket.id.idiag_sport == htons(port))
             found.push_back({as_port_state(socket.idiag_state), socket.idiag_inode});
-            at += NLMSG_ALIGN(header.nlmsg_len);
-        }
+    };
+    while (read(receive(netlink_.get(), buffer), take)) {
     }
 }
 

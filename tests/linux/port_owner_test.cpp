@@ -90,6 +90,21 @@ TEST_CASE("a port is free, bound, listening or connected, and has an owner", "[l
     }));
 }
 
+TEST_CASE("a port is free and released, whichever other ports are bound", "[linux]")
+{
+    BERTH_PASSES(in_quiet_network([] {
+        const stranger socket("127.0.0.1");
+        expect_equal(socket.bind(0), "ok", "bind()");
+        const berth::port_lease lease = berth::find_unused_port();
+
+        const std::uint16_t other = 1;
+        expect(berth::owner(other).state == port_state::free, "it is free");
+        std::error_code ec;
+        berth::wait_until_released(other, one_look, ec);
+        expect_equal(ec, std::error_code(), "wait_until_released()");
+    }));
+}
+
 TEST_CASE("of a lease and the server on it the server is the owner", "[linux]")
 {
     BERTH_EACH_BACKEND(which);
