@@ -2,6 +2,7 @@
 #include "process.hpp"
 
 #include "child.hpp"
+#include "neighbours.hpp"
 #include "network.hpp"
 
 #include <fcntl.h>
@@ -64,33 +65,70 @@ std::string end_of(const std::function<void()>& body)
     return line;
 }
 
-} // namespace
-
-verdict in_process(const std::function<void()>& body)
+verdict verdict_of(const std::string& line)
 {
-    const std::string line = in_child([&] {
-        end_with_parent();
-        return end_of(body);
-    });
     if (line.empty() || (line[0] != passed && line[0] != failed && line[0] != skipped))
         return {"the process died", false};
     return {line.substr(1), line[0] == skipped};
 }
 
+void throw_unless_passed(const verdict& ended, const std::string& where = {})
+{
+    if (ended.skipped)
+        throw not_possible_here(ended.text);
+    if (!ended.text.empty())
+        throw std::runtime_error(where + ended.text);
+}
+
+void enter_network(port_range ephemeral)
+{
+    const std::string why_not = enter_private_network(ephemeral);
+    if (!why_not.empty())
+        throw not_possible_here(why_not);
+}
+
+/// Runs a function in a process of its own beside neighbours. The present process holds them, not a
+/// child of the piece: a piece that became an ordinary user could not end root's.
+void beside_neighbours(const std::function<void()>& body)
+{
+    constexpr int of_each_kind = 3;
+    // Forked first, it has none of their descriptors and nothing that the library did for them.
+    child piece([&](channel& to) {
+        end_with_parent();
+        if (!to.hear().empty())
+            to.say(end_of(body));
+    });
+    const neighbours all(of_each_kind, neighbour_ports.first, backend::syscalls);
+    piece.line().say("they stand");
+    const std::string said = piece.line().hear();
+    throw_unless_passed(verdict_of(piece.wait() ? said : "died"));
+}
+
+} // namespace
+
+verdict in_process(const std::function<void()>& body)
+{
+    return verdict_of(in_child([&] {
+        end_with_parent();
+        return end_of(body);
+    }));
+}
+
 verdict in_network(port_range ephemeral, const std::function<void()>& body)
 {
     return in_process([&] {
-        const std::string why_not = enter_private_network(ephemeral);
-        if (!why_not.empty())
-            throw not_possible_here(why_not);
-        body();
+        expect(ephemeral.last < neighbour_ports.first ||
+                   ephemeral.first > neighbour_ports.last,
+               "the neighbours' ports are not ephemeral");
+        enter_network(ephemeral);
+        beside_neighbours(body);
     });
 }
 
 verdict in_quiet_network(const std::function<void()>& body)
 {
     constexpr port_range usual = {32768, 60999};
-    static const bool allowed = in_network(usual, [] {}).text.empty();
+    static const bool allowed = in_process([&] { enter_network(usual); }).text.empty();
     if (allowed)
         return in_network(usual, body);
 
@@ -111,11 +149,7 @@ void write_network_setting(const std::string& name, const std::string& value)
 
 void elsewhere(const std::function<void()>& body)
 {
-    const verdict ended = in_process(body);
-    if (ended.skipped)
-        throw not_possible_here(ended.text);
-    if (!ended.text.empty())
-        throw std::runtime_error("elsewhere: " + ended.text);
+    throw_unless_passed(in_process(body), "elsewhere: ");
 }
 
 void expect(bool holds, const std::string& what)

@@ -36,10 +36,15 @@ struct verdict {
 /// Runs a function in a process of its own.
 [[nodiscard]] verdict in_process(const std::function<void()>& body);
 
-/// The same, in a network of its own with this range of ephemeral ports.
+/// The ports of the neighbours in a private network: no ephemeral range of a test, and no port that
+/// it names, may be in here.
+inline constexpr port_range neighbour_ports = {8000, 8099};
+
+/// The same, in a network of its own with this range of ephemeral ports, beside sockets of every
+/// kind and leases of another process.
 [[nodiscard]] verdict in_network(port_range ephemeral, const std::function<void()>& body);
 
-/// The same, in a network where nobody else is. Where that is not allowed, in the present
+/// The same, in a network where nobody comes or goes. Where that is not allowed, in the present
 /// one, and again if need be: another program may have come in between.
 [[nodiscard]] verdict in_quiet_network(const std::function<void()>& body);
 
