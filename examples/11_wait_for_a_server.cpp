@@ -59,7 +59,7 @@ asio::awaitable<void> a_server_that_comes(const berth::port_lease& lease)
     co_await berth::co_wait_until_listening(
         lease, {.timeout = 20s, .child = server.id(), .process_tree = server.id()});
 
-    const berth::port_owner who = berth::owner(lease.port());
+    const berth::port_owner who = berth::find_port_owner(lease.port());
     std::cout << "port " << lease.port() << ": process " << who.process << ", "
               << who.name << '\n';
 }

@@ -2,7 +2,7 @@
 #include "port_probe.hpp"
 
 #include <berth/detail/system_error.hpp>
-#include <berth/port_owner.hpp>
+#include <berth/find_port_owner.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -127,7 +127,7 @@ void port_probe::sleep(std::chrono::steady_clock::duration time)
 
 } // namespace detail
 
-port_owner owner(std::uint16_t /*port*/, std::error_code& ec) noexcept
+port_owner find_port_owner(std::uint16_t /*port*/, std::error_code& ec) noexcept
 {
     ec = make_error_code(std::errc::not_supported);
     return {};

@@ -3,7 +3,7 @@
 
 #include <berth/detail/port_watch.hpp>
 #include <berth/error.hpp>
-#include <berth/port_owner.hpp>
+#include <berth/find_port_owner.hpp>
 #include <berth/wait_until_listening.hpp>
 #include <berth/wait_until_released.hpp>
 
@@ -129,12 +129,12 @@ void wait_until_released(watched_port port, const wait_options& options,
     ec = detail::port_watch(detail::port_event::released, port, options).wait();
 }
 
-port_owner owner(std::uint16_t port)
+port_owner find_port_owner(std::uint16_t port)
 {
     std::error_code ec;
-    port_owner found = owner(port, ec);
+    port_owner found = find_port_owner(port, ec);
     if (ec)
-        detail::throw_port_error(ec, "owner", port);
+        detail::throw_port_error(ec, "find_port_owner", port);
     return found;
 }
 

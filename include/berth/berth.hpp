@@ -9,11 +9,11 @@
 #include <berth/black_hole.hpp>
 #include <berth/counters.hpp>
 #include <berth/error.hpp>
+#include <berth/find_port_owner.hpp>
 #include <berth/find_unused_port.hpp>
 #include <berth/find_unused_ports.hpp>
 #include <berth/options.hpp>
 #include <berth/port_lease.hpp>
-#include <berth/port_owner.hpp>
 #include <berth/port_pattern.hpp>
 #include <berth/port_range.hpp>
 #include <berth/port_set.hpp>

@@ -15,7 +15,7 @@ namespace berth {
 /// holder is not counted where the lease is given, nor is any other socket that is only bound.
 ///
 /// What the kernel alone keeps of ended connections, as TIME_WAIT, is not counted either: it
-/// does not stop a server that sets SO_REUSEADDR. `owner()` shows it. UDP sockets are not looked
+/// does not stop a server that sets SO_REUSEADDR. `find_port_owner()` shows it. UDP sockets are not looked
 /// at. Elsewhere than on Linux the port counts as released when connections to it are refused.
 ///
 /// Errors: as `wait_until_listening()` but for those of `child` and `process_tree`, which are

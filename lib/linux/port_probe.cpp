@@ -6,7 +6,7 @@
 #include "socket_table.hpp"
 
 #include <berth/error.hpp>
-#include <berth/port_owner.hpp>
+#include <berth/find_port_owner.hpp>
 
 #include <poll.h>
 #include <sys/syscall.h>
@@ -155,7 +155,7 @@ void port_probe::sleep(std::chrono::steady_clock::duration time)
 
 } // namespace detail
 
-port_owner owner(std::uint16_t port, std::error_code& ec) noexcept
+port_owner find_port_owner(std::uint16_t port, std::error_code& ec) noexcept
 {
     using namespace detail;
     ec.clear();

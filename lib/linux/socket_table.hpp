@@ -2,7 +2,7 @@
 #pragma once
 
 #include <berth/detail/native_socket.hpp>
-#include <berth/port_owner.hpp>
+#include <berth/find_port_owner.hpp>
 
 #include <cstdint>
 #include <vector>

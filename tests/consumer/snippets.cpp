@@ -98,7 +98,7 @@ void wait(asio::io_context& context)
     // Where the server is a process: .child = pid, .process_tree = pid
     berth::wait_until_listening(port, {.timeout = std::chrono::seconds(5)});
     std::error_code ec;
-    std::cout << "it is " << berth::owner(port, ec).name << "'s\n";
+    std::cout << "it is " << berth::find_port_owner(port, ec).name << "'s\n";
     // []
 }
 

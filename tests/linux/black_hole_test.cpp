@@ -106,7 +106,7 @@ TEST_CASE("a black hole leaves nothing behind", "[linux]")
         }
         expect_equal(open_descriptors(), before, "descriptors after it");
         for (unsigned port = narrow.first; port <= narrow.last; ++port)
-            expect(berth::owner(static_cast<std::uint16_t>(port)).state ==
+            expect(berth::find_port_owner(static_cast<std::uint16_t>(port)).state ==
                        berth::port_state::free,
                    "port " + std::to_string(port) + " is free");
     }));

@@ -56,7 +56,7 @@ bool tells_of_bound_sockets()
 {
     const stranger socket("127.0.0.1");
     return socket.bind(0) == "ok" &&
-           berth::owner(socket.port()).state == port_state::bound;
+           berth::find_port_owner(socket.port()).state == port_state::bound;
 }
 
 } // namespace
@@ -70,12 +70,12 @@ TEST_CASE("a port is free, bound, listening or connected, and has an owner", "[l
         const stranger socket("127.0.0.1");
         expect_equal(socket.bind(0), "ok", "bind()");
         const std::uint16_t port = socket.port();
-        const berth::port_owner holder = berth::owner(port);
+        const berth::port_owner holder = berth::find_port_owner(port);
         expect(holder.state == port_state::bound, "it is bound");
         expect_equal(holder.process, own_id(), "who has bound it");
 
         expect_equal(socket.listen(), "ok", "listen()");
-        const berth::port_owner server = berth::owner(port);
+        const berth::port_owner server = berth::find_port_owner(port);
         expect(server.state == port_state::listening, "it listens");
         expect_equal(server.process, own_id(), "who listens");
         const std::size_t longest = 15; // TASK_COMM_LEN
@@ -84,9 +84,9 @@ TEST_CASE("a port is free, bound, listening or connected, and has an owner", "[l
 
         const stranger client("127.0.0.1");
         expect_equal(client.connect("127.0.0.1", port), "ok", "connect()");
-        expect(berth::owner(client.port()).state == port_state::connected,
+        expect(berth::find_port_owner(client.port()).state == port_state::connected,
                "it is connected");
-        expect(berth::owner(1).state == port_state::free, "another is free");
+        expect(berth::find_port_owner(1).state == port_state::free, "another is free");
     }));
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("a port is free and released, whichever other ports are bound", "[linu
         const berth::port_lease lease = berth::find_unused_port();
 
         const std::uint16_t other = 1;
-        expect(berth::owner(other).state == port_state::free, "it is free");
+        expect(berth::find_port_owner(other).state == port_state::free, "it is free");
         std::error_code ec;
         berth::wait_until_released(other, one_look, ec);
         expect_equal(ec, std::error_code(), "wait_until_released()");
@@ -114,8 +114,8 @@ TEST_CASE("of a lease and the server on it the server is the owner", "[linux]")
 
     foreign_server server("127.0.0.1", lease.port(), reuse::address);
     REQUIRE(server.start() == "ok");
-    CHECK(berth::owner(lease.port()).state == port_state::listening);
-    CHECK(berth::owner(lease.port()).process != own_id());
+    CHECK(berth::find_port_owner(lease.port()).state == port_state::listening);
+    CHECK(berth::find_port_owner(lease.port()).process != own_id());
     server.stop();
     CHECK_NOTHROW(berth::wait_until_released(lease));
 }
@@ -265,7 +265,7 @@ TEST_CASE("of another user's process only the state is told", "[linux]")
     BERTH_PASSES(in_process([&] {
         ::close(server.descriptor()); // the copy of this process
         become_ordinary();
-        const berth::port_owner seen = berth::owner(port);
+        const berth::port_owner seen = berth::find_port_owner(port);
         expect(seen.state == port_state::listening, "the state is seen");
         expect_equal(seen.process, 0U, "the process");
         expect(listening(port, {.process_tree = id}) == std::errc::permission_denied,
@@ -296,9 +296,10 @@ TEST_CASE("a zombie in the tree hides no server", "[linux]")
 TEST_CASE("port 0 and process 0 are nobody's", "[linux]")
 {
     std::error_code ec;
-    (void)berth::owner(0, ec);
+    (void)berth::find_port_owner(0, ec);
     CHECK(ec == std::errc::invalid_argument);
-    CHECK_THROWS_WITH(berth::owner(0), ContainsSubstring("owner(port 0)"));
+    CHECK_THROWS_WITH(berth::find_port_owner(0),
+                      ContainsSubstring("find_port_owner(port 0)"));
 
     const berth::port_lease lease = berth::find_unused_port();
     CHECK(listening(lease, {.child = 0U}) == std::errc::invalid_argument);
@@ -381,7 +382,8 @@ TEST_CASE("TIME_WAIT is seen, and released all the same", "[linux]")
         server.reset();
     }
     CHECK_NOTHROW(berth::wait_until_released(port));
-    CHECK(eventually([&] { return berth::owner(port).state == port_state::time_wait; }));
+    CHECK(eventually(
+        [&] { return berth::find_port_owner(port).state == port_state::time_wait; }));
 }
 
 TEST_CASE("a listener on IPv6 is a listener", "[linux]")

@@ -173,7 +173,7 @@ TEST_CASE("what only Linux tells is refused elsewhere", "[os]")
     if (!on_windows)
         BERTH_SKIP("this system tells, or is not known not to");
     std::error_code ec;
-    (void)berth::owner(1, ec);
+    (void)berth::find_port_owner(1, ec);
     CHECK(ec == std::errc::not_supported);
     CHECK(listening(std::uint16_t{1}, {.child = 1U}) == std::errc::not_supported);
 }

@@ -144,8 +144,8 @@ awaitable<void> agent::look()
         co_await look_at_server(one);
     } else {
         std::error_code ec;
-        (void)owner(one.noted.port(), ec);
-        check_error(ec, false, "owner()");
+        (void)find_port_owner(one.noted.port(), ec);
+        check_error(ec, false, "find_port_owner()");
     }
     check_still_held(one);
     leases_.push_back(std::move(one));
@@ -156,8 +156,8 @@ void agent::look_at_sealed(const port_lease& lease)
     std::error_code ec;
     const wait_options patience = {.timeout =
                                        std::chrono::microseconds(pick(chance_, 4000))};
-    const port_owner there = owner(lease.port(), ec);
-    check_error(ec, false, "owner()");
+    const port_owner there = find_port_owner(lease.port(), ec);
+    check_error(ec, false, "find_port_owner()");
     expect(there.state == port_state::bound, "the port of a sealed lease is bound");
     wait_until_listening(lease, patience, ec);
     expect(ec == std::errc::timed_out, "nobody listens on a sealed lease");

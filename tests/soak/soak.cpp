@@ -5,7 +5,7 @@
 #include "network.hpp"
 #include "worker.hpp"
 
-#include <berth/port_owner.hpp>
+#include <berth/find_port_owner.hpp>
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -227,7 +227,7 @@ bool is_free(std::uint16_t port, unsigned& remembered)
         if (free)
             continue;
         std::error_code ec;
-        if (udp || berth::owner(port, ec).state != berth::port_state::time_wait)
+        if (udp || berth::find_port_owner(port, ec).state != berth::port_state::time_wait)
             return false;
         ++remembered;
     }

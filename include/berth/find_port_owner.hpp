@@ -39,9 +39,10 @@ struct port_owner {
 ///
 /// Example:
 /// @code
-/// std::cerr << "port 8080 is taken by " << berth::owner(8080).name << '\n';
+/// std::cerr << "port 8080 is taken by " << berth::find_port_owner(8080).name << '\n';
 /// @endcode
-[[nodiscard]] port_owner owner(std::uint16_t port);
-[[nodiscard]] port_owner owner(std::uint16_t port, std::error_code& ec) noexcept;
+[[nodiscard]] port_owner find_port_owner(std::uint16_t port);
+[[nodiscard]] port_owner find_port_owner(std::uint16_t port,
+                                         std::error_code& ec) noexcept;
 
 } // namespace berth
