@@ -92,14 +92,21 @@ public:
     }
 };
 
+// Never destroyed: errors are made until the very end of a program. Nor is memory needed.
+union lasting_category {
+    constexpr lasting_category() noexcept : its() {}
+    ~lasting_category() {} // NOLINT(modernize-use-equals-default): that would be deleted
+
+    category its;
+};
+
+constinit const lasting_category the_category;
+
 } // namespace
 
 const std::error_category& error_category() noexcept
 {
-    // Never destroyed: errors are made until the very end of a program.
-    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): eight bytes, once
-    static const auto* const instance = new category;
-    return *instance;
+    return the_category.its;
 }
 
 std::error_code make_error_code(error e) noexcept

@@ -60,13 +60,21 @@ public:
     }
 };
 
+// Never destroyed: errors are made until the very end of a program. Nor is memory needed.
+union lasting_category {
+    constexpr lasting_category() noexcept : its() {}
+    ~lasting_category() {} // NOLINT(modernize-use-equals-default): that would be deleted
+
+    category its;
+};
+
+constinit const lasting_category the_category;
+
 } // namespace
 
 const std::error_category& system_errors() noexcept
 {
-    // Never destroyed: errors are made until the very end of a program.
-    static const auto* const instance = new category;
-    return *instance;
+    return the_category.its;
 }
 
 } // namespace berth::detail
