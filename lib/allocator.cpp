@@ -2,7 +2,11 @@
 #include "allocator.hpp"
 
 #include "browser_ports.hpp"
+#include "counters.hpp"
+#include "lease_access.hpp"
 #include "reports.hpp"
+#include "socket_plan.hpp"
+#include "socket_steps.hpp"
 #include "system.hpp"
 
 #include <berth/error.hpp>
@@ -19,20 +23,16 @@ namespace detail {
 
 namespace {
 
-// A port that is still held for a moment after its lease was dropped does not matter where there
-// are so many others.
-constexpr std::uint32_t plenty = 1024;
-
 std::atomic<allocator*> the_allocator = nullptr;
 
-// What of a pattern decides with which ports it can begin.
+// Returns the part of a pattern that determines its valid first ports.
 port_pattern footprint(const port_pattern& pattern) noexcept
 {
     return is_rigid(pattern) ? pattern
                              : port_pattern(1).from_multiple_of(pattern.divisor());
 }
 
-// The preferred port, where the pattern can begin with it; else 0.
+// Returns the preferred port, where the pattern can begin with it; else 0.
 std::uint16_t preferred_by(const request& asked, const port_pattern& pattern) noexcept
 {
     const std::uint16_t port = asked.preferred.value_or(0);
@@ -48,16 +48,43 @@ std::uint16_t preferred_by(const request& asked, const port_pattern& pattern) no
     return port;
 }
 
-} // namespace
+// On Windows every lease is sealed.
+lease_mode mode_of(const request& asked) noexcept
+{
+    return native_rules == sharing_rules::winsock ? lease_mode::sealed : asked.mode;
+}
 
-const bool allocator::watching_forks = watch_forks(&allocator::disown_after_fork);
+void tally_tries(const port_hunt& hunt, counters& tally) noexcept
+{
+    tally.tried += hunt.tries();
+    tally.refused += hunt.refusals();
+}
+
+void answer_one(request& asked, allocation& answered) noexcept
+{
+    asked.ec = answered.ec;
+    if (asked.ec)
+        return;
+    if (answered.spec.use != socket_use::hold) {
+        asked.socket = std::move(answered.socket);
+        return;
+    }
+    lease_sockets held;
+    held.add(std::move(answered.socket), answered.spec.udp,
+             answered.spec.address.is_v6());
+    asked.lease = lease_access::make(std::move(held), answered.port, mode_of(asked));
+}
+
+} // namespace
 
 allocator& allocator::instance()
 {
     allocator* there = the_allocator.load(std::memory_order_acquire);
-    if (there != nullptr)
+    if (there != nullptr && there->generation_ == fork_generation())
         return *there;
 
+    observe_leases(&allocator::returned);
+    call_in_child(&allocator::forget_parents);
     auto* const made = new allocator;
     if (the_allocator.compare_exchange_strong(there, made))
         return *made;
@@ -65,23 +92,11 @@ allocator& allocator::instance()
     return *there;
 }
 
-allocator::allocator()
-    : have_ipv6_(have_ipv6()),
-      have_ipv6_loopback_(have_ipv6_ && have_address(asio::ip::address_v6::loopback()))
-{}
-
-void allocator::disown_after_fork() noexcept
+void allocator::forget_parents() noexcept
 {
     reset_counters();
     forget_leases();
-    if (allocator* const parents = the_allocator.exchange(nullptr))
-        parents->disown();
-}
-
-void allocator::disown() noexcept
-{
-    groups_.disown();
-    backends_.disown();
+    the_allocator.store(nullptr);
 }
 
 void allocator::answer(std::span<request* const> batch) noexcept
@@ -107,12 +122,6 @@ const candidate_sets* allocator::searched() noexcept
     return there != nullptr ? &there->candidates_ : nullptr;
 }
 
-void allocator::close_dropped() noexcept
-{
-    if (allocator* const there = the_allocator.load(std::memory_order_acquire))
-        there->backends_.close_dropped();
-}
-
 waiting_line* allocator::line() noexcept
 {
     allocator* const there = the_allocator.load(std::memory_order_acquire);
@@ -121,36 +130,6 @@ waiting_line* allocator::line() noexcept
 
 void allocator::run(std::span<request* const> batch)
 {
-    const std::uint64_t closed_before = drops_closed_.load();
-    run_once(batch);
-
-    // Leases that were dropped just now may still hold the last ports of a range.
-    std::array<request*, max_batch> exhausted = {};
-    std::size_t count = 0;
-    for (request* const asked : batch)
-        if (asked->ec == error::ports_exhausted)
-            exhausted[count++] = asked;
-    if (count != 0 && close_all_dropped(closed_before))
-        run_once(std::span(exhausted).first(count));
-
-    counters tally;
-    for (const request* const asked : std::span(exhausted).first(count))
-        tally.exhausted += asked->ec == error::ports_exhausted ? 1U : 0U;
-    detail::count(tally);
-}
-
-// Whether there were any that a request which began then may have met.
-bool allocator::close_all_dropped(std::uint64_t closed_before) noexcept
-{
-    const std::uint64_t closed = drops_.load();
-    backends_.close_all_dropped();
-    drops_closed_.store(closed);
-    return closed != closed_before;
-}
-
-void allocator::run_once(std::span<request* const> batch)
-{
-    counters tally;
     std::array<port_backend*, max_batch> chosen = {};
     for (std::size_t i = 0; i < batch.size(); ++i) {
         request& asked = *batch[i];
@@ -158,9 +137,8 @@ void allocator::run_once(std::span<request* const> batch)
         if (!asked.ec && !asked.ports)
             asked.ec = candidates_.default_error();
         if (!asked.ec)
-            chosen[i] = backends_.choose(asked.which, asked.ec, tally);
+            chosen[i] = backends_.choose(asked.which, asked.ec);
     }
-    count(tally);
 
     // Requests for one back end go out together.
     std::array<request*, max_batch> together = {};
@@ -181,18 +159,16 @@ void allocator::run_once(std::span<request* const> batch)
 void allocator::run_on(port_backend& through, std::span<request* const> batch)
 {
     std::vector<allocation> allocations;
-    std::vector<request*> prepared;
+    std::array<request*, max_batch> prepared = {};
     allocations.reserve(batch.size());
-    prepared.reserve(batch.size());
     for (request* const asked : batch) {
         try {
-            const holder_list holders =
-                holders_for(*asked, have_ipv6_, have_ipv6_loopback_);
-            if (holders.all().size() == 1 && !asked->pattern) {
-                allocations.push_back(prepare(*asked, holders.all().front()));
-                prepared.push_back(asked);
+            const socket_plan plan = plan_sockets(*asked, have_ipv6());
+            if (plan.all().size() == 1 && !asked->pattern) {
+                prepared[allocations.size()] = asked;
+                allocations.push_back(prepare(*asked, plan.all().front()));
             } else {
-                find_set(through, *asked, holders.all());
+                find_set(through, *asked, plan.all());
             }
         } catch (const std::system_error& e) {
             asked->ec = e.code(); // the others must not suffer for it
@@ -200,64 +176,38 @@ void allocator::run_on(port_backend& through, std::span<request* const> batch)
             asked->ec = std::make_error_code(std::errc::not_enough_memory);
         }
     }
-
-    if (prepared.empty())
+    if (allocations.empty())
         return;
 
-    const std::error_code failure = through.run(allocations);
+    through.run(allocations);
     counters tally = {.batches = 1};
-    if (failure) {
-        for (request* const asked : prepared)
-            run_instead(through, *asked, failure, tally);
-        count(tally);
-        return;
+    {
+        // In the child of a fork an answer must be there or not.
+        const fork_guard guard;
+        for (std::size_t i = 0; i < allocations.size(); ++i)
+            answer_one(*prepared[i], allocations[i]);
     }
-
-    for (std::size_t i = 0; i < prepared.size(); ++i) {
-        request& asked = *prepared[i];
-        allocation& answered = allocations[i];
-        asked.ec = answered.ec;
-        tally_tries(answered.hunt, tally);
-        if (asked.ec)
-            continue;
-        ++tally.granted;
-        if (answered.is_lease()) {
-            answered.hunt.leased();
-            asked.lease =
-                lease_access::make({.by = &through,
-                                    .handle = answered.handle,
-                                    .port = answered.port,
-                                    .mode = answered.mode,
-                                    .ipv6 = answered.address.is_v6(),
-                                    .udp = answered.is_udp(),
-                                    .may_linger = answered.hunt.fresh() >= plenty});
-            lease_began(lease_access::held(asked.lease), asked.where);
-        } else {
-            asked.socket = std::move(answered.socket);
+    for (std::size_t i = 0; i < allocations.size(); ++i) {
+        const request& asked = *prepared[i];
+        tally_tries(allocations[i].hunt, tally);
+        tally.granted += asked.ec ? 0U : 1U;
+        tally.exhausted += asked.ec == error::ports_exhausted ? 1U : 0U;
+        if (asked.lease) {
+            allocations[i].hunt.leased();
+            lease_began(lease_access::known_by(asked.lease), asked.lease.port(),
+                        asked.where);
         }
     }
     count(tally);
 }
 
-void allocator::run_instead(const port_backend& failed, request& asked,
-                            const std::error_code& failure, counters& tally)
-{
-    request* const alone = &asked;
-    if (port_backend* const other =
-            backends_.instead_of(&failed, asked.which, failure, tally))
-        run_on(*other, std::span(&alone, 1));
-    else
-        asked.ec = failure;
-}
-
 void allocator::find_set(port_backend& through, request& asked,
-                         std::span<const holder_at> holders)
+                         std::span<const socket_spec> sockets)
 {
     const port_pattern pattern = asked.pattern.value_or(1);
     if (pattern.size() == 0)
         return;
-    const auto from =
-        candidates_.find(asked.ports, asked.browser_safe, footprint(pattern));
+    auto from = candidates_.find(asked.ports, asked.browser_safe, footprint(pattern));
     if (from->size() < (is_rigid(pattern) ? 1 : pattern.size())) {
         asked.ec = from->empty() && footprint(pattern) == port_pattern(1)
                        ? error::no_ports
@@ -265,66 +215,44 @@ void allocator::find_set(port_backend& through, request& asked,
         return;
     }
 
-    // A lease that was dropped just now may still hold one of these very ports.
-    if (asked.preferred)
-        (void)close_all_dropped(0);
     counters tally;
-    set_search search(through, from, preferred_by(asked, pattern), pattern, holders,
-                      asked.mode, tally);
-    asked.ec = search.run();
-    if (search.could_take_nothing()) {
-        search.close_all(); // they would be in the way of the other back end
-        run_instead(through, asked, asked.ec, tally);
-    } else if (!asked.ec) {
-        take_found(search, asked, from->fresh() >= plenty);
-        tally.granted += pattern.size();
-    }
-    count(tally);
-}
-
-void allocator::take_found(set_search& search, request& asked, bool may_linger)
-{
+    set_search search(through, std::move(from), preferred_by(asked, pattern), pattern,
+                      sockets, tally);
     std::vector<port_lease> leases;
-    leases.reserve(asked.pattern ? asked.pattern->size() : 1);
-    search.take([&](const found_port& found) {
-        leases.push_back(make_lease(found, may_linger));
-        lease_began(lease_access::held(leases.back()), asked.where);
-    });
+    leases.reserve(pattern.size());
+    const std::error_code ec = search.run();
+    if (!ec) {
+        search.take([&](lease_sockets held, std::uint16_t port) {
+            leases.push_back(lease_access::make(std::move(held), port, mode_of(asked)));
+            lease_began(lease_access::known_by(leases.back()), port, asked.where);
+        });
+        tally.granted += leases.size();
+    }
+    tally.exhausted += ec == error::ports_exhausted ? 1U : 0U;
+    count(tally);
+
+    const fork_guard guard; // as in run_on()
+    asked.ec = ec;
     if (asked.pattern)
         asked.leases = std::move(leases);
-    else
+    else if (!leases.empty())
         asked.lease = std::move(leases.front());
 }
 
-port_lease allocator::make_lease(const found_port& found, bool may_linger)
+allocation allocator::prepare(const request& asked, const socket_spec& only)
 {
-    const holder& first = found.holders.front();
-    const bool alone = found.holders.size() == 1;
-    return lease_access::make(
-        {.by = alone ? first.by : &groups_,
-         .handle = alone ? first.handle : groups_.add(found.holders),
-         .port = found.port,
-         .mode = found.mode,
-         .ipv6 = first.kind.ipv6,
-         .udp = first.kind.udp,
-         .may_linger = may_linger});
-}
-
-allocation allocator::prepare(const request& asked, const holder_at& only)
-{
-    // A lease that was dropped just now may still hold the very port.
-    if (asked.preferred)
-        (void)close_all_dropped(0);
-    const bool udp_lease = asked.what == product::lease && only.udp;
-    return {.what = udp_lease ? product::udp_lease : asked.what,
-            .address = only.address,
-            .ipv6_only = only.ipv6_only,
-            .beside_own = only.beside_own,
-            .mode = asked.mode,
-            .listen = asked.listen,
-            .backlog = asked.backlog,
+    return {.spec = only,
             .hunt = candidates_.hunt(asked.ports, asked.browser_safe,
                                      asked.preferred.value_or(0))};
+}
+
+bool allocator::have_ipv6()
+{
+    if (have_ipv6_.load(std::memory_order_relaxed))
+        return true;
+    const bool have = detail::have_ipv6();
+    have_ipv6_.store(have, std::memory_order_relaxed);
+    return have;
 }
 
 std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& address,
@@ -333,35 +261,26 @@ std::uint16_t allocator::bind(native_socket socket, const asio::ip::address& add
     ec = candidates_.default_error();
     if (ec)
         return 0;
-    const std::uint64_t closed_before = drops_closed_.load();
+    port_hunt search = candidates_.hunt(std::nullopt);
+    const port_hunt::step last = bind_own(socket, address, search);
+    ec = last.ec;
     counters tally;
-    const auto try_once = [&] {
-        port_hunt search = candidates_.hunt(std::nullopt);
-        const port_hunt::step last = bind_own(socket, address, search);
-        tally_tries(search, tally);
-        return last;
-    };
-    port_hunt::step step = try_once();
-    if (step.ec == error::ports_exhausted && close_all_dropped(closed_before))
-        step = try_once();
-    ec = step.ec;
+    tally_tries(search, tally);
     tally.granted = !ec ? 1 : 0;
     tally.exhausted = ec == error::ports_exhausted ? 1 : 0;
     count(tally);
-    return step.port;
+    return last.port;
 }
 
 void allocator::returned(std::uint16_t port) noexcept
 {
-    candidates_.returned(port);
-    if (!line_.empty())
-        line_.returned(port, candidates_.is_default(port), waiting_line::clock::now());
-}
-
-void allocator::dropped(std::uint16_t port) noexcept
-{
-    ++drops_;
-    returned(port);
+    allocator* const there = the_allocator.load(std::memory_order_acquire);
+    if (there == nullptr)
+        return;
+    there->candidates_.returned(port);
+    if (!there->line_.empty())
+        there->line_.returned(port, there->candidates_.is_default(port),
+                              waiting_line::clock::now());
 }
 
 void allocate(request& asked) noexcept

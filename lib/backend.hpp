@@ -1,18 +1,15 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "counters.hpp"
-#include "lease_holder.hpp"
 #include "port_hunt.hpp"
+#include "socket_spec.hpp"
 
 #include <berth/backend.hpp>
 #include <berth/detail/native_socket.hpp>
-#include <berth/detail/request.hpp>
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <system_error>
@@ -20,109 +17,71 @@
 
 namespace berth::detail {
 
-/// The most allocations that go through a back end at once.
-inline constexpr std::size_t max_batch = 64;
+/// The most sockets that go through a back end at once: 64 cost a twentieth more than 32, for so many
+/// open sockets leave the processor's caches.
+inline constexpr std::size_t max_batch = 32;
 
-/// One request on its way through a back end.
+/// One socket on its way through a back end.
 struct allocation {
-    product what;
-    asio::ip::address address;
-    bool ipv6_only;  // where the address is `[::]`
-    bool beside_own; // the same lease has the port on another address of the family
-    lease_mode mode;
-    bool listen;
-    int backlog;
+    socket_spec spec;
     port_hunt hunt;
-
-    [[nodiscard]] bool is_lease() const noexcept
-    {
-        return what == product::lease || what == product::udp_lease;
-    }
-
-    [[nodiscard]] bool is_udp() const noexcept
-    {
-        return what == product::udp_socket || what == product::udp_lease;
-    }
 
     // The answer. Where `ec` is set nothing is open.
     std::error_code ec = {};
     std::uint16_t port = 0;
-    std::uint32_t handle = 0;  // of a lease: what the back end knows the holder by
-    unique_socket socket = {}; // the other products
-};
+    unique_socket socket = {};
 
-/// Adds up what a hunt has tried.
-inline void tally_tries(const port_hunt& hunt, counters& tally) noexcept
-{
-    tally.tried += hunt.tries();
-    tally.refused += hunt.refusals();
-}
+    std::error_code said = {}; // by the last bind()
+};
 
 /// One way of opening and binding sockets. Threads: any.
-class port_backend : public lease_holder {
+class port_backend {
 public:
-    /// Answers at most `max_batch` allocations. An error returned says that the back end could
-    /// take none of them, for want of descriptors or memory, and that they are as they were.
-    [[nodiscard]] virtual std::error_code run(std::span<allocation> batch) noexcept = 0;
+    port_backend() = default;
+    port_backend(const port_backend&) = delete;
+    port_backend& operator=(const port_backend&) = delete;
+    virtual ~port_backend() = default;
 
-    /// Ends what close_soon() was told before.
-    virtual void close_dropped() noexcept {}
+    /// Answers at most `max_batch` allocations.
+    virtual void run(std::span<allocation> batch) noexcept = 0;
 
-    /// The same, also for what is on its way to its end on another thread.
-    virtual void close_all_dropped() noexcept {}
+    /// Returns whether it works in this process, and why not. It may try what it has not tried
+    /// yet.
+    [[nodiscard]] virtual backend_status status() = 0;
+
+    /// Returns status() as an error, without its reason.
+    [[nodiscard]] virtual std::error_code check() noexcept { return {}; }
 };
 
-/// The system's plain way: POSIX system calls, or Winsock.
+/// Makes the back end of the system's plain calls: POSIX, or Winsock.
 [[nodiscard]] std::unique_ptr<port_backend> make_system_backend();
 inline constexpr backend system_backend =
     BERTH_WINDOWS ? backend::winsock : backend::syscalls;
 
-/// Throws std::system_error that names the call which failed.
+/// Makes the back end that opens and binds batches through io_uring; null where berth was built without.
 [[nodiscard]] std::unique_ptr<port_backend> make_uring_backend();
 
-/// Which back ends this process has. Threads: any.
+/// The back ends of this process. Threads: any.
 class backend_choice {
 public:
     backend_choice();
 
-    /// The back end for an option; null, with the error, where it is not available. It notes
-    /// where another one takes the place of io_uring.
-    [[nodiscard]] port_backend* choose(backend which, std::error_code& ec,
-                                       counters& tally) noexcept;
-
-    /// The back end that takes over from `failed`, which could take nothing for the reason `why`;
-    /// null where the option leaves no choice. It notes it.
-    [[nodiscard]] port_backend* instead_of(const port_backend* failed, backend which,
-                                           const std::error_code& why,
-                                           counters& tally) noexcept;
+    /// Returns the back end for an option; null, with the error, where it is not available.
+    [[nodiscard]] port_backend* choose(backend which, std::error_code& ec) noexcept;
 
     [[nodiscard]] std::vector<backend_status> status();
 
-    /// As port_backend::close_dropped() and close_all_dropped().
-    void close_dropped() noexcept;
-    void close_all_dropped() noexcept;
-
-    /// Why the error is backend_unavailable.
+    /// Returns why the error is backend_unavailable.
     [[nodiscard]] std::string why_unavailable(backend which);
-
-    /// As lease_holder::disown().
-    void disown() noexcept;
 
 private:
     [[nodiscard]] backend resolve(backend which) const noexcept;
-    [[nodiscard]] port_backend* uring(std::error_code& ec) noexcept;
 
     const std::unique_ptr<port_backend> system_;
-    std::string environment_; // the value of BERTH_BACKEND
+    const std::unique_ptr<port_backend> uring_; // null where berth was built without it
+    std::string environment_;                   // the value of BERTH_BACKEND
     bool environment_valid_ = true;
     backend preferred_ = backend::automatic; // what `automatic` stands for
-
-    std::mutex mutex_;
-    std::unique_ptr<port_backend> uring_;
-    std::string uring_reason_; // why there is none
-    int uring_attempts_ = 0;   // that failed for want of memory
-    std::atomic<port_backend*> uring_there_ = nullptr;
-    std::atomic<bool> uring_absent_ = false; // for good
 };
 
 } // namespace berth::detail

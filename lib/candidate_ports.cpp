@@ -70,8 +70,7 @@ candidate_ports::candidate_ports(const port_set& ports,
                                  const port_pattern& pattern)
     : ports_(ports), browser_safe_(browser_safe),
       pattern_(pattern), range_{ports.ranges().front().first, ports.ranges().back().last},
-      fresh_(range_.size()), busy_(fresh_ + 1), links_(range_.size() + 2U),
-      is_fresh_(range_.size())
+      fresh_(range_.size()), busy_(fresh_ + 1), links_(range_.size() + 2U)
 {
     for (index at = 0; at < links_.size(); ++at)
         links_[at] = {at, at};
@@ -93,12 +92,10 @@ candidate_ports::candidate_ports(const port_set& ports,
         } else {
             std::ranges::shuffle(part, random);
         }
-        for (const std::uint16_t port : part) {
+        for (const std::uint16_t port : part)
             append(fresh_, index(port - range_.first));
-            set_fresh(index(port - range_.first), true);
-        }
     }
-    size_ = fresh();
+    size_ = all.size();
 }
 
 std::uint16_t candidate_ports::take(const std::vector<bool>& tried) noexcept
@@ -145,25 +142,21 @@ void candidate_ports::give_back(std::uint16_t port) noexcept
         return; // no candidate
     unlink(at);
     append(fresh_, at);
-    set_fresh(at, true);
 }
 
-void candidate_ports::set_fresh(index at, bool is_fresh) noexcept
+std::size_t candidate_ports::fresh() noexcept
 {
-    if (is_fresh_[at] == is_fresh)
-        return;
-    is_fresh_[at] = is_fresh;
-    if (is_fresh)
-        ++fresh_count_;
-    else
-        --fresh_count_;
+    const std::lock_guard lock(mutex_);
+    std::size_t count = 0;
+    for (index at = links_[fresh_].next; at != fresh_; at = links_[at].next)
+        ++count;
+    return count;
 }
 
 void candidate_ports::make_busy(index at) noexcept
 {
     unlink(at);
     append(busy_, at);
-    set_fresh(at, false);
 }
 
 std::uint16_t candidate_ports::take_from(index ring,

@@ -4,7 +4,7 @@
 #include <berth/port_pattern.hpp>
 #include <berth/port_set.hpp>
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -65,8 +65,8 @@ public:
     /// The port came back, or went where its return cannot be seen.
     void give_back(std::uint16_t port) noexcept;
 
-    /// How many ports are believed free.
-    [[nodiscard]] std::uint32_t fresh() const noexcept { return fresh_count_.load(); }
+    /// Counts the ports that are believed free, one by one.
+    [[nodiscard]] std::size_t fresh() noexcept;
 
 private:
     // One link for each offset in the range, then the heads of the two rings.
@@ -79,7 +79,6 @@ private:
 
     void unlink(index at) noexcept;
     void append(index ring, index at) noexcept;
-    void set_fresh(index at, bool is_fresh) noexcept;
     void make_busy(index at) noexcept;
     [[nodiscard]] std::uint16_t take_from(index ring,
                                           const std::vector<bool>& tried) noexcept;
@@ -93,8 +92,6 @@ private:
     std::size_t size_ = 0;
     std::mutex mutex_;
     std::vector<link> links_;
-    std::vector<bool> is_fresh_; // by offset
-    std::atomic<std::uint32_t> fresh_count_ = 0;
     std::uint32_t taken_ = 0;
 };
 

@@ -21,6 +21,8 @@ constexpr std::array members = {
     &counters::fallback_unavailable,
     &counters::fallback_no_resources,
     &counters::fallback_forbidden,
+    &counters::fallback_busy,
+    &counters::fallback_broken,
 };
 static_assert(members.size() * sizeof(std::uint64_t) == sizeof(counters));
 

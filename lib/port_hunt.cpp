@@ -7,6 +7,8 @@ namespace berth::detail {
 
 port_hunt::step port_hunt::start()
 {
+    if (current_ != 0)
+        return {current_, {}};
     if (preferred_ == 0)
         return next(error::no_ports);
     if (candidates_ != nullptr && candidates_->take_port(preferred_)) {
@@ -15,11 +17,13 @@ port_hunt::step port_hunt::start()
             mark(preferred_);
     }
     ++tries_;
-    return {preferred_, {}};
+    current_ = preferred_;
+    return {current_, {}};
 }
 
 port_hunt::step port_hunt::refused(std::uint16_t port, std::error_code ec)
 {
+    current_ = 0;
     const bool denied = ec == std::errc::permission_denied;
     if (!denied && ec != std::errc::address_in_use)
         return {0, ec};
@@ -44,7 +48,8 @@ port_hunt::step port_hunt::next(std::error_code otherwise)
     // What the others must not take meanwhile.
     if (shared_ != nullptr)
         mark(taken_);
-    return {taken_, {}};
+    current_ = taken_;
+    return {current_, {}};
 }
 
 void port_hunt::mark(std::uint16_t port)

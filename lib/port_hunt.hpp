@@ -62,8 +62,11 @@ public:
             candidates_->give_back(taken_);
     }
 
-    /// The first port to try.
+    /// The first port to try; of a search that has begun, the port that is tried now.
     [[nodiscard]] step start();
+
+    /// The port that is tried now; 0: none.
+    [[nodiscard]] std::uint16_t current() const noexcept { return current_; }
 
     /// What to do after `port` failed with `ec`.
     [[nodiscard]] step refused(std::uint16_t port, std::error_code ec);
@@ -86,12 +89,6 @@ public:
     /// The port was granted to a lease, which will tell when it comes back.
     void leased() noexcept { taken_ = 0; }
 
-    /// How many candidates are believed free.
-    [[nodiscard]] std::uint32_t fresh() const noexcept
-    {
-        return candidates_ != nullptr ? candidates_->fresh() : 0;
-    }
-
     /// How many ports it named, and how many of them were refused.
     [[nodiscard]] std::uint32_t tries() const noexcept { return tries_; }
     [[nodiscard]] std::uint32_t refusals() const noexcept { return refusals_; }
@@ -104,7 +101,8 @@ private:
     std::shared_ptr<candidate_ports> candidates_;
     std::uint16_t preferred_;
     bool only_ = false;
-    std::uint16_t taken_ = 0; // the port that is tried now, where it is a candidate
+    std::uint16_t current_ = 0; // the port that is tried now
+    std::uint16_t taken_ = 0;   // the same, where it is a candidate
     tried_ports tried_;
     std::uint32_t tries_ = 0;
     std::uint32_t refusals_ = 0;

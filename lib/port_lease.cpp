@@ -1,15 +1,27 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
-#include "allocator.hpp"
+#include "lease_access.hpp"
 #include "reports.hpp"
+#include "system.hpp"
 
-#include <berth/detail/operation.hpp>
 #include <berth/error.hpp>
 #include <berth/port_lease.hpp>
 
+#include <atomic>
 #include <string>
 #include <utility>
 
 namespace berth {
+
+namespace {
+
+std::atomic<void (*)(std::uint16_t) noexcept> observer = nullptr;
+
+lease_mode other_than(lease_mode mode) noexcept
+{
+    return mode == lease_mode::open ? lease_mode::sealed : lease_mode::open;
+}
+
+} // namespace
 
 void port_lease::open()
 {
@@ -39,48 +51,68 @@ void port_lease::seal(std::error_code& ec) noexcept
 
 void port_lease::set_mode(lease_mode mode, std::error_code& ec) noexcept
 {
-    if (!valid() || held_.by->disowned()) {
+    ec.clear();
+    if (!valid() || sockets_.inherited()) {
         ec = error::lease_empty;
         return;
     }
-    ec = mode == held_.mode
-             ? std::error_code()
-             : held_.by->set_mode(held_.handle, {held_.udp, held_.ipv6}, mode);
-    if (!ec)
-        held_.mode = mode;
+    if (mode == mode_)
+        return;
+    for (std::size_t i = 0; i < sockets_.size(); ++i) {
+        ec = detail::set_mode(sockets_[i], sockets_.is_udp(i), mode);
+        if (!ec)
+            continue;
+        while (i-- > 0)
+            (void)detail::set_mode(sockets_[i], sockets_.is_udp(i), other_than(mode));
+        return;
+    }
+    mode_ = mode;
 }
 
 std::uint16_t port_lease::release() noexcept
 {
-    const detail::holding held = std::exchange(held_, {});
-    if (held.by != nullptr) {
-        detail::lease_ended(held);
-        held.by->close(held.handle);
-        if (!held.by->disowned())
-            detail::allocator::instance().returned(held.port);
-    }
-    return held.port;
+    const bool gives_back = valid() && !sockets_.inherited();
+    if (gives_back)
+        detail::lease_ended(sockets_.last());
+    sockets_.clear();
+    mode_ = lease_mode::sealed;
+    const std::uint16_t port = std::exchange(port_, std::uint16_t{0});
+    if (gives_back)
+        if (const auto tell = observer.load(std::memory_order_acquire))
+            tell(port);
+    return port;
 }
 
-void port_lease::release_first() noexcept
+// Seals the first socket, for a reusable listener could be joined by a second one that sets
+// SO_REUSEPORT.
+void port_lease::begin_listening(std::error_code& ec) noexcept
 {
-    if (const auto next = held_.by->close_first_of_several(held_.handle)) {
-        held_.udp = next->udp;
-        held_.ipv6 = next->ipv6;
-    } else {
-        release();
-    }
+    ec.clear();
+    if (!valid() || sockets_.inherited())
+        ec = error::lease_empty;
+    else if (sockets_.is_udp(0))
+        ec = error::not_tcp;
+    else if (mode_ == lease_mode::open)
+        ec = detail::set_mode(sockets_[0], false, lease_mode::sealed);
 }
 
-void port_lease::drop() noexcept
+// The first socket is the acceptor's, or is taken back.
+void port_lease::end_listening(const std::error_code& ec) noexcept
 {
-    detail::lease_ended(held_);
-    const bool may_wait =
-        held_.may_linger && held_.mode == lease_mode::open && !held_.by->disowned();
-    if (may_wait && detail::completion::close_soon(*held_.by, held_.handle))
-        detail::allocator::instance().dropped(held_.port);
-    else
-        release();
+    if (!ec) {
+        const detail::native_socket known_by = sockets_.last();
+        sockets_.remove_first();
+        if (!valid()) {
+            detail::lease_ended(known_by);
+            port_ = 0;
+            mode_ = lease_mode::sealed;
+        }
+        return;
+    }
+    if (mode_ == lease_mode::open)
+        (void)detail::set_mode(sockets_[0], false, lease_mode::open);
+    if (ec == std::errc::address_in_use)
+        detail::report_theft(port_, sockets_.last());
 }
 
 protocol_info port_lease::duplicate_for(std::uint32_t process) const
@@ -95,16 +127,11 @@ protocol_info port_lease::duplicate_for(std::uint32_t process) const
 protocol_info port_lease::duplicate_for(std::uint32_t process,
                                         std::error_code& ec) const noexcept
 {
-    if (!valid() || held_.by->disowned()) {
+    if (!valid() || sockets_.inherited()) {
         ec = error::lease_empty;
         return {};
     }
-    return held_.by->duplicate_for(held_.handle, process, ec);
-}
-
-detail::unique_socket port_lease::duplicate(std::error_code& ec) const noexcept
-{
-    return held_.by->duplicate(held_.handle, ec);
+    return detail::describe_socket(sockets_[0], process, ec);
 }
 
 void detail::throw_lease_error(const std::error_code& ec, const char* verb,
@@ -112,6 +139,11 @@ void detail::throw_lease_error(const std::error_code& ec, const char* verb,
 {
     throw std::system_error(ec, "berth::port_lease::" + std::string(verb) + "(port " +
                                     std::to_string(port) + ')');
+}
+
+void detail::observe_leases(void (*ended)(std::uint16_t port) noexcept) noexcept
+{
+    observer.store(ended, std::memory_order_release);
 }
 
 } // namespace berth

@@ -2,6 +2,7 @@
 #include "port_service.hpp"
 
 #include "allocator.hpp"
+#include "fork_registry.hpp"
 
 #include <berth/detail/waiter.hpp>
 #include <berth/error.hpp>
@@ -16,7 +17,19 @@ namespace berth::detail {
 
 asio::execution_context::id port_service::id;
 
-thread_local completion* completion::current = nullptr;
+namespace {
+
+/// The lock of a queue, which fork() cannot find locked.
+class queue_lock {
+public:
+    explicit queue_lock(std::mutex& mutex) : lock_(mutex) {}
+
+private:
+    const fork_guard guard_;
+    const std::lock_guard<std::mutex> lock_;
+};
+
+} // namespace
 
 void operation::join(asio::execution_context& context)
 {
@@ -57,29 +70,15 @@ operation::~operation()
         queue_->leave(*this);
 }
 
-completion::completion(operation& op) noexcept
-    : queue_(std::move(op.queue_)), outer_(std::exchange(current, this))
-{}
-
-completion::~completion()
+// A batch that another thread had in hand at a fork goes on in the parent alone.
+bool operation_queue::is_running(const operation& op) noexcept
 {
-    current = outer_;
-    if (dropped_ && !queue_->busy())
-        allocator::close_dropped();
-}
-
-bool completion::close_soon(lease_holder& from, std::uint32_t handle) noexcept
-{
-    if (current == nullptr)
-        return false;
-    current->dropped_ = true;
-    from.close_soon(handle);
-    return true;
+    return op.state_ == state::running && op.generation_ == fork_generation();
 }
 
 void operation_queue::join(operation& op) noexcept
 {
-    const std::lock_guard lock(mutex_);
+    const queue_lock lock(mutex_);
     op.state_ = state::queued;
     op.previous_ = last_;
     (last_ != nullptr ? last_->next_ : first_) = &op;
@@ -88,93 +87,102 @@ void operation_queue::join(operation& op) noexcept
 
 void operation_queue::turn(operation& op) noexcept
 {
-    if (op.state_.load(std::memory_order_acquire) == state::done)
-        return;
-
     std::array<operation*, max_batch> batch; // the first `count` of them
-    std::array<request*, max_batch> asked;
     std::size_t count = 0;
-    {
-        std::unique_lock lock(mutex_);
-        if (op.state_ == state::running) {
-            apart_ = batches_apart;
-            answered_.wait(lock, [&] { return op.state_ != state::running; });
-        }
-        if (op.state_ == state::done)
-            return;
-        assert(op.state_ == state::queued);
-        unlink(op);
-        if (closed_ || op.cancelled()) {
-            op.asked.ec = asio::error::operation_aborted;
-            op.state_ = state::done;
-        } else {
-            batch[count++] = &op;
-            // Company from the near end of the queue, whose turns come next and find all at
-            // hand; where another thread takes turns as well from the far end, that it may
-            // seldom find its operation in our hands.
-            const bool alone = apart_ == 0;
-            if (!alone)
-                --apart_;
-            for (operation* other = alone ? first_ : last_;
-                 other != nullptr && count < max_batch;) {
-                operation* const after = alone ? other->next_ : other->previous_;
-                if (!other->cancelled()) {
-                    unlink(*other);
-                    batch[count++] = other;
-                }
-                other = after;
-            }
-            for (std::size_t i = 0; i < count; ++i) {
-                batch[i]->state_.store(state::running, std::memory_order_relaxed);
-                asked[i] = &batch[i]->asked;
-            }
-        }
+    while (op.state_.load(std::memory_order_acquire) != state::done) {
+        const std::uint32_t seen = batches_.load();
+        count = take_batch(op, batch);
+        if (count != 0)
+            break;
+        if (op.state_.load(std::memory_order_acquire) != state::done)
+            batches_.wait(seen);
     }
-
-    if (count == 0) {
-        allocator::close_dropped();
+    if (count == 0)
         return;
-    }
-    allocator::answer(std::span(asked).first(count));
-    allocator::close_dropped();
 
-    {
-        // Whoever is done belongs to its turn alone, from this moment on.
-        const std::lock_guard lock(mutex_);
-        for (std::size_t i = 0; i < count; ++i)
-            batch[i]->state_.store(state::done, std::memory_order_release);
+    std::array<request*, max_batch> asked;
+    for (std::size_t i = 0; i < count; ++i)
+        asked[i] = &batch[i]->asked;
+    allocator::answer(std::span(asked).first(count));
+    finish(std::span(batch).first(count));
+}
+
+// Takes the operation and others out of the queue; none where it is done, or in the hands of another
+// thread.
+std::size_t operation_queue::take_batch(operation& op,
+                                        std::array<operation*, max_batch>& batch) noexcept
+{
+    const queue_lock lock(mutex_);
+    if (is_running(op))
+        apart_ = batches_apart;
+    if (is_running(op) || op.state_ == state::done)
+        return 0;
+    if (op.state_ == state::running)
+        op.asked.forget_answer(); // it was, before a fork
+    else
+        unlink(op);
+    if (closed_ || op.cancelled()) {
+        op.asked.ec = asio::error::operation_aborted;
+        op.state_ = state::done;
+        return 0;
     }
-    answered_.notify_all();
+
+    std::size_t count = 0;
+    batch[count++] = &op;
+    // Company from the near end of the queue, whose turns come next and find all at hand; where
+    // another thread takes turns as well from the far end, so that it may seldom find its operation
+    // in our hands.
+    const bool alone = apart_ == 0;
+    if (!alone)
+        --apart_;
+    for (operation* other = alone ? first_ : last_;
+         other != nullptr && count < max_batch;) {
+        operation* const after = alone ? other->next_ : other->previous_;
+        if (!other->cancelled()) {
+            unlink(*other);
+            batch[count++] = other;
+        }
+        other = after;
+    }
+    for (operation* const one : std::span(batch).first(count)) {
+        one->generation_ = fork_generation();
+        one->state_.store(state::running, std::memory_order_relaxed);
+    }
+    return count;
+}
+
+void operation_queue::finish(std::span<operation* const> batch) noexcept
+{
+    {
+        // An operation that is done belongs to its turn alone, from this moment on.
+        const queue_lock lock(mutex_);
+        for (operation* const one : batch)
+            one->state_.store(state::done, std::memory_order_release);
+    }
+    batches_.fetch_add(1);
+    batches_.notify_all();
 }
 
 void operation_queue::leave(operation& op) noexcept
 {
-    if (op.state_.load(std::memory_order_acquire) == state::done)
-        return;
-    {
-        std::unique_lock lock(mutex_);
-        answered_.wait(lock, [&] { return op.state_ != state::running; });
-        if (op.state_ != state::queued)
-            return;
-        unlink(op);
+    while (op.state_.load(std::memory_order_acquire) != state::done) {
+        const std::uint32_t seen = batches_.load();
+        {
+            const queue_lock lock(mutex_);
+            if (op.state_ == state::queued)
+                unlink(op);
+            if (!is_running(op))
+                return;
+        }
+        batches_.wait(seen);
     }
-    allocator::close_dropped();
-}
-
-bool operation_queue::busy() noexcept
-{
-    const std::lock_guard lock(mutex_);
-    return first_ != nullptr;
 }
 
 void operation_queue::close() noexcept
 {
-    {
-        // The operations belong to handlers, which the executor drops.
-        const std::lock_guard lock(mutex_);
-        closed_ = true;
-    }
-    allocator::close_dropped();
+    // The operations belong to handlers, which the executor drops.
+    const queue_lock lock(mutex_);
+    closed_ = true;
 }
 
 void operation_queue::unlink(operation& op) noexcept

@@ -1,13 +1,19 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "backend.hpp"
+
 #include <berth/detail/operation.hpp>
 
 #include <asio/execution_context.hpp>
 
-#include <condition_variable>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 
 namespace berth::detail {
 
@@ -19,9 +25,6 @@ public:
     void turn(operation& op) noexcept;
     void leave(operation& op) noexcept;
 
-    /// Whether a batch is due, which will close what was dropped before.
-    [[nodiscard]] bool busy() noexcept;
-
     /// The context is gone: nothing is allocated any more.
     void close() noexcept;
 
@@ -29,10 +32,17 @@ private:
     using state = operation::state;
     static constexpr unsigned batches_apart = 256;
 
+    [[nodiscard]] static bool is_running(const operation& op) noexcept;
     void unlink(operation& op) noexcept;
+    std::size_t take_batch(operation& op,
+                           std::array<operation*, max_batch>& batch) noexcept;
+    void finish(std::span<operation* const> batch) noexcept;
 
-    std::mutex mutex_;
-    std::condition_variable answered_;
+    std::mutex
+        mutex_; // locked under a fork_guard only: the child of a fork finds it free
+    std::atomic<std::uint32_t> batches_ =
+        0; // that are done; a condition variable would wait for the
+           // parent's threads when the child destroys it
     operation* first_ = nullptr;
     operation* last_ = nullptr;
     unsigned apart_ = 0; // so many batches are taken from the far end

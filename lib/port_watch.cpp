@@ -56,7 +56,7 @@ bool port_watch::over(std::error_code& ec) noexcept
     } catch (const std::system_error& e) {
         ec = e.code();
         if (ec == error::wrong_owner && port_.leased())
-            report_theft(port_.lease_);
+            report_theft(port_.number(), port_.lease_);
         return true;
     } catch (const std::bad_alloc&) {
         ec = make_error_code(std::errc::not_enough_memory);

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "reports.hpp"
 
-#include "allocator.hpp"
+#include <berth/port_lease.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <utility>
 #include <vector>
 
 namespace berth {
@@ -18,29 +17,27 @@ namespace detail {
 
 namespace {
 
-/// The leases that were found while a handler was set. A lease moves, and two may have one number
-/// on different addresses: what stays is the back end's name for the holder.
+/// The leases that were found while a handler was set.
 class known_leases {
 public:
-    void add(const holding& held, const source_location& where)
+    void add(native_socket lease, std::uint16_t port, const source_location& where)
     {
         const std::lock_guard lock(mutex_);
-        leases_.insert_or_assign(holder_of(held),
-                                 report{incident::leak, held.port, where});
+        leases_.insert_or_assign(lease, report{incident::leak, port, where});
     }
 
-    void remove(const holding& held) noexcept
+    void remove(native_socket lease) noexcept
     {
         const std::lock_guard lock(mutex_);
-        leases_.erase(holder_of(held));
+        leases_.erase(lease);
     }
 
-    [[nodiscard]] source_location where(const holding& held) noexcept
+    [[nodiscard]] source_location where(native_socket lease, std::uint16_t port) noexcept
     {
         const std::lock_guard lock(mutex_);
-        // The lease may have ended since it was asked about, and another have its holder's name.
-        const auto found = leases_.find(holder_of(held));
-        const bool is_known = found != leases_.end() && found->second.port == held.port;
+        // The lease may have ended since it was asked about, and another have its descriptor.
+        const auto found = leases_.find(lease);
+        const bool is_known = found != leases_.end() && found->second.port == port;
         return is_known ? found->second.where : source_location();
     }
 
@@ -54,15 +51,8 @@ public:
     }
 
 private:
-    using holder = std::pair<const lease_holder*, std::uint32_t>;
-
-    static holder holder_of(const holding& held) noexcept
-    {
-        return {held.by, held.handle};
-    }
-
     std::mutex mutex_;
-    std::map<holder, report> leases_;
+    std::map<native_socket, report> leases_;
 };
 
 std::atomic<report_handler> handler_of_process = nullptr;
@@ -95,32 +85,33 @@ void report_leaks() noexcept
 
 } // namespace
 
-void lease_began(const holding& held, const source_location& where) noexcept
+void lease_began(native_socket lease, std::uint16_t port,
+                 const source_location& where) noexcept
 {
     if (handler_of_process.load(std::memory_order_relaxed) == nullptr)
         return;
     try {
-        make_known().add(held, where);
+        make_known().add(lease, port, where);
     } catch (const std::bad_alloc&) {
         // A lease that is not known is better than none.
     }
 }
 
-void lease_ended(const holding& held) noexcept
+void lease_ended(native_socket lease) noexcept
 {
-    // Whoever ends a lease that is known sees that there are any.
+    // The thread that ends a known lease sees that there are any.
     if (known_leases* const there = known.load(std::memory_order_acquire))
-        there->remove(held);
+        there->remove(lease);
 }
 
-void report_theft(const holding& lease) noexcept
+void report_theft(std::uint16_t port, native_socket lease) noexcept
 {
     const report_handler tell = handler_of_process.load();
     if (tell == nullptr)
         return;
     known_leases* const there = known.load(std::memory_order_acquire);
-    tell({incident::theft, lease.port,
-          there != nullptr ? there->where(lease) : source_location()});
+    tell({incident::theft, port,
+          there != nullptr ? there->where(lease, port) : source_location()});
 }
 
 void forget_leases() noexcept

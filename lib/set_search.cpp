@@ -8,21 +8,11 @@ namespace berth::detail {
 
 set_search::set_search(port_backend& through, std::shared_ptr<candidate_ports> candidates,
                        std::uint16_t preferred, const port_pattern& pattern,
-                       std::span<const holder_at> holders, lease_mode mode,
-                       counters& tally)
+                       std::span<const socket_spec> sockets, counters& tally)
     : through_(through), candidates_(std::move(candidates)), preferred_(preferred),
       pattern_(pattern), ports_in_part_(is_rigid(pattern) ? pattern.size() : 1),
-      holders_(holders), mode_(mode), tally_(tally)
+      sockets_(sockets), tally_(tally)
 {}
-
-void set_search::close_all() noexcept
-{
-    for (part& one : parts_)
-        close(one);
-    missing_.clear();
-    parts_.clear();
-    through_.close_all_dropped();
-}
 
 std::error_code set_search::run()
 {
@@ -45,10 +35,9 @@ std::error_code set_search::run()
         std::erase_if(missing_, [](const part* one) { return !one->refusal; });
         if (missing_.empty())
             return {};
-        for (part* const one : missing_)
-            close(*one);
         // Another part may want one of them next.
-        through_.close_all_dropped();
+        for (part* const one : missing_)
+            one->found.clear();
         for (part* const one : missing_)
             if (const auto ec = settle(*one, one->hunt.refused(one->first, one->refusal)))
                 return ec;
@@ -90,9 +79,8 @@ std::error_code set_search::try_all()
         for (std::size_t i = 0; i < ports_in_part_ && !one.refusal; ++i) {
             one.found[i].port =
                 static_cast<std::uint16_t>(one.first + pattern_.offset(i));
-            one.found[i].holders.reserve(holders_.size());
-            for (const holder_at& holder : holders_) {
-                places.push_back({&one, i, &holder});
+            for (const socket_spec& socket : sockets_) {
+                places.push_back({&one, i, &socket});
                 if (places.size() < max_batch)
                     continue;
                 if (const auto ec = run_batch(places))
@@ -110,35 +98,24 @@ std::error_code set_search::run_batch(std::span<const place> places)
     std::vector<allocation> asked;
     asked.reserve(places.size());
     for (const place& one : places)
-        asked.push_back({.what = one.holder->udp ? product::udp_lease : product::lease,
-                         .address = one.holder->address,
-                         .ipv6_only = one.holder->ipv6_only,
-                         .beside_own = one.holder->beside_own,
-                         .mode = mode_,
-                         .listen = false,
-                         .backlog = 0,
+        asked.push_back({.spec = *one.socket,
                          .hunt = port_hunt::only(one.of->found[one.index].port)});
-    if (const auto ec = through_.run(asked)) {
-        could_take_nothing_ = true;
-        return ec;
-    }
+    through_.run(asked);
 
     ++tally_.batches;
     std::error_code failure;
     for (std::size_t i = 0; i < places.size(); ++i) {
         part& one = *places[i].of;
+        const socket_spec& spec = *places[i].socket;
         found_port& found = one.found[places[i].index];
         const std::error_code ec = asked[i].ec;
-        tally_tries(asked[i].hunt, tally_);
+        tally_.tried += asked[i].hunt.tries();
+        tally_.refused += asked[i].hunt.refusals();
         if (!ec) {
-            found.mode = asked[i].mode;
-            found.holders.push_back(
-                {&through_,
-                 asked[i].handle,
-                 {places[i].holder->udp, places[i].holder->address.is_v6()}});
+            found.sockets.add(std::move(asked[i].socket), spec.udp, spec.address.is_v6());
         } else if (ec == std::errc::address_in_use ||
                    ec == std::errc::permission_denied) {
-            // Of all that were refused in one round, whoever is told of it first.
+            // All refusals of a round count, whichever part acts on its own first.
             const bool denied = ec == std::errc::permission_denied;
             tried_.all_denied = tried_.all_denied && denied;
             if (denied)
@@ -146,19 +123,11 @@ std::error_code set_search::run_batch(std::span<const place> places)
             if (!denied || !one.refusal)
                 one.refusal = ec;
             busy_.set(found.port);
-        } else {
+        } else if (!spec.optional || ec != std::errc::address_not_available) {
             failure = ec;
         }
     }
     return failure;
-}
-
-void set_search::close(part& one) noexcept
-{
-    for (const found_port& found : one.found)
-        for (const holder& held : found.holders)
-            through_.close_soon(held.handle);
-    one.found.clear();
 }
 
 } // namespace berth::detail

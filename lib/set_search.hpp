@@ -3,9 +3,11 @@
 
 #include "backend.hpp"
 #include "candidate_ports.hpp"
-#include "holder_groups.hpp"
-#include "holder_list.hpp"
+#include "counters.hpp"
+#include "port_hunt.hpp"
+#include "socket_spec.hpp"
 
+#include <berth/detail/lease_sockets.hpp>
 #include <berth/port_pattern.hpp>
 
 #include <bitset>
@@ -23,14 +25,7 @@ namespace berth::detail {
     return pattern.is_block() || pattern.has_offsets();
 }
 
-/// A port that was found, with its holders, the first of them of TCP if any is.
-struct found_port {
-    std::uint16_t port = 0;
-    lease_mode mode = lease_mode::sealed;
-    std::vector<holder> holders = {};
-};
-
-/// The search for what takes more than one socket: several ports, or several holders on each. It
+/// The search for what takes more than one socket: several ports, or several sockets on each. It
 /// finds all or keeps nothing.
 ///
 /// A port that was refused once is not tried again, whatever first port would need it. Nothing is
@@ -39,36 +34,32 @@ class set_search {
 public:
     set_search(port_backend& through, std::shared_ptr<candidate_ports> candidates,
                std::uint16_t preferred, const port_pattern& pattern,
-               std::span<const holder_at> holders, lease_mode mode, counters& tally);
+               std::span<const socket_spec> sockets, counters& tally);
     set_search(const set_search&) = delete;
     set_search& operator=(const set_search&) = delete;
-
-    ~set_search() { close_all(); }
 
     /// Searches. Throws std::bad_alloc.
     [[nodiscard]] std::error_code run();
 
-    /// Whether it ended because the back end could take nothing, as port_backend::run() says.
-    [[nodiscard]] bool could_take_nothing() const noexcept { return could_take_nothing_; }
-
-    /// Closes what was not taken; the search is over.
-    void close_all() noexcept;
-
-    /// Hands each port that was found to `keep`, in the order of the pattern; where that throws the
-    /// rest is closed.
+    /// Passes the sockets of each port that was found, and the port, to `keep`, in the order of the
+    /// pattern.
     template <class Keep>
     void take(Keep&& keep)
     {
         for (part& one : parts_) {
-            for (found_port& found : one.found) {
-                keep(found);
-                found.holders.clear();
-            }
+            for (found_port& found : one.found)
+                keep(std::move(found.sockets), found.port);
             one.hunt.leased();
         }
     }
 
 private:
+    /// A port that was found, with the sockets that hold it, the first of them of TCP if any is.
+    struct found_port {
+        std::uint16_t port = 0;
+        lease_sockets sockets = {};
+    };
+
     /// The search for one first port and those at the pattern's distances from it.
     struct part {
         port_hunt hunt;
@@ -77,28 +68,25 @@ private:
         std::error_code refusal = {};
     };
 
-    /// One holder that is asked for.
+    /// One socket that is asked for.
     struct place {
         part* of;
         std::size_t index; // in the pattern
-        const holder_at* holder;
+        const socket_spec* socket;
     };
 
     [[nodiscard]] std::error_code settle(part& one, port_hunt::step next);
     [[nodiscard]] bool is_known_busy(const part& one) const noexcept;
     [[nodiscard]] std::error_code try_all();
     [[nodiscard]] std::error_code run_batch(std::span<const place> places);
-    void close(part& one) noexcept;
 
     port_backend& through_;
     const std::shared_ptr<candidate_ports> candidates_;
     const std::uint16_t preferred_;
     const port_pattern pattern_;
     const std::size_t ports_in_part_;
-    const std::span<const holder_at> holders_;
-    const lease_mode mode_;
+    const std::span<const socket_spec> sockets_;
     counters& tally_;
-    bool could_take_nothing_ = false;
 
     tried_ports tried_;
     std::bitset<65536> busy_; // what was refused

@@ -4,7 +4,9 @@
 #include "port_hunt.hpp"
 
 #include <berth/detail/native_socket.hpp>
+#include <berth/options.hpp>
 #include <berth/port_range.hpp>
+#include <berth/protocol_info.hpp>
 
 #include <asio/ip/address.hpp>
 
@@ -27,16 +29,10 @@ namespace berth::detail {
 /// Whether sockets of the IPv6 family can be opened here.
 [[nodiscard]] bool have_ipv6();
 
-/// Whether the host has this address. False too where that cannot be told.
-[[nodiscard]] bool have_address(const asio::ip::address& address) noexcept;
-
 /// Whether a holder of UDP is connected, that it may take no datagram. connect() gives a socket
 /// on a wildcard one address, so that it holds the loopback addresses instead. On Windows a
 /// socket on one address keeps nobody off the wildcard.
 inline constexpr bool udp_holders_are_connected = BERTH_WINDOWS == 0;
-
-/// POSIX only: whether the system makes IPv6 sockets IPv6-only unless told otherwise.
-[[nodiscard]] bool ipv6_only_by_default();
 
 /// Whether bind() to port 0 is the best way to a port of the ephemeral range. On Linux it grows
 /// slow as the range fills up; on Windows it alone gives a port that no socket has on any address
@@ -53,7 +49,12 @@ inline constexpr bool system_chooses_ports = BERTH_WINDOWS != 0;
                                       const asio::ip::address& address,
                                       std::uint16_t port) noexcept;
 
-/// Has a function called in the child after each fork of this process, where there are forks.
-bool watch_forks(void (*in_child)()) noexcept;
+/// Opens or seals a holder, all or nothing. On Windows a holder is sealed for good.
+[[nodiscard]] std::error_code set_mode(native_socket holder, bool udp,
+                                       lease_mode mode) noexcept;
+
+/// Returns what lets another process open the socket; on Windows only.
+[[nodiscard]] protocol_info describe_socket(native_socket socket, std::uint32_t process,
+                                            std::error_code& ec) noexcept;
 
 } // namespace berth::detail

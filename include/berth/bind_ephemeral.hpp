@@ -2,6 +2,7 @@
 #pragma once
 
 #include <berth/detail/initiate.hpp>
+#include <berth/detail/system_error.hpp>
 #include <berth/options.hpp>
 
 #include <asio/async_result.hpp>
@@ -60,10 +61,14 @@ struct bound_answer {
     static value_type take(request& answered, value_type object, std::error_code& ec)
     {
         ec = answered.ec;
+        if (ec)
+            return object;
+        object.assign(answered.addresses.begin()->is_v6() ? Protocol::v6()
+                                                          : Protocol::v4(),
+                      answered.socket.get(), ec);
+        ec = as_system_error(ec);
         if (!ec)
-            adopt(object,
-                  answered.addresses.begin()->is_v6() ? Protocol::v6() : Protocol::v4(),
-                  std::move(answered.socket), ec);
+            answered.socket.release();
         return object;
     }
 

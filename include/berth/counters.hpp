@@ -23,24 +23,31 @@ struct counters {
     /// Of these, those which the kernel refused: EADDRINUSE or EACCES.
     std::uint64_t refused = 0;
 
-    /// Calls into a back end, each with the requests that were pending together, 64 at most, or
+    /// Calls into a back end, each with the requests that were pending together, 32 at most, or
     /// with a round of one that needs several sockets. A socket of one's own is bound without.
     std::uint64_t batches = 0;
 
-    /// Calls of io_uring_enter() that took requests; what ends or changes a lease is among them.
-    /// None with the other back ends.
+    /// Calls of io_uring_enter() that took requests. None with the other back ends, and none for
+    /// the small batches that the io_uring back end leaves to system calls.
     std::uint64_t submissions = 0;
 
-    /// Requests that `backend::automatic` gave to the system's calls because io_uring does not
-    /// work in this process; `available_backends()` says why.
+    /// Sockets of batches that did without io_uring because it does not work in this process or this
+    /// thread; `available_backends()` says why.
     std::uint64_t fallback_unavailable = 0;
 
-    /// The same, because descriptors or memory for a ring were short at the moment.
+    /// The same, because memory (RLIMIT_MEMLOCK) or descriptors (RLIMIT_NOFILE) for a ring were
+    /// short at the moment.
     std::uint64_t fallback_no_resources = 0;
 
-    /// The same, because the kernel refused to take anything from the ring, as it does once a
-    /// seccomp filter forbids io_uring_enter().
+    /// The same, because this thread may not submit, as under a seccomp filter that forbids
+    /// io_uring_enter().
     std::uint64_t fallback_forbidden = 0;
+
+    /// The same, because other threads used every ring at the moment.
+    std::uint64_t fallback_busy = 0;
+
+    /// The same, because the kernel failed otherwise.
+    std::uint64_t fallback_broken = 0;
 
     /// What came to pass between two readings.
     [[nodiscard]] friend counters operator-(counters later,
@@ -55,6 +62,8 @@ struct counters {
         later.fallback_unavailable -= earlier.fallback_unavailable;
         later.fallback_no_resources -= earlier.fallback_no_resources;
         later.fallback_forbidden -= earlier.fallback_forbidden;
+        later.fallback_busy -= earlier.fallback_busy;
+        later.fallback_broken -= earlier.fallback_broken;
         return later;
     }
 

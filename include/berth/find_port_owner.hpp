@@ -21,7 +21,7 @@ struct port_owner {
     port_state state = port_state::free;
 
     /// The process, or one of those that share the socket; 0 where there is none or this user
-    /// may not know, and for a lease that io_uring holds, which no process has a descriptor of.
+    /// may not know.
     std::uint32_t process = 0;
 
     /// The name of its program, as ps(1) shows it.

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <berth/detail/adopt.hpp>
-#include <berth/detail/native_socket.hpp>
+#include <berth/detail/lease_sockets.hpp>
+#include <berth/detail/system_error.hpp>
 #include <berth/error.hpp>
 #include <berth/options.hpp>
 #include <berth/protocol_info.hpp>
@@ -20,25 +20,14 @@ class port_lease;
 class watched_port;
 
 namespace detail {
-class lease_holder;
 struct lease_access;
-
-/// What a lease holds.
-struct holding {
-    lease_holder* by = nullptr; // none: nothing is held
-    std::uint32_t handle = 0;   // what that knows the lease by
-    std::uint16_t port = 0;
-    lease_mode mode = lease_mode::sealed;
-    bool ipv6 : 1 = false;       // the first holder
-    bool udp : 1 = false;        // likewise: the lease has no TCP
-    bool may_linger : 1 = false; // its end need not be at once
-};
 
 [[noreturn]] void throw_lease_error(const std::error_code& ec, const char* verb,
                                     std::uint16_t port);
 
-/// Tells the report handler that somebody else has the number of a lease.
-void report_theft(const holding& lease) noexcept;
+/// Tells the report handler that somebody else has the number of a lease, which it knows by its last
+/// socket.
+void report_theft(std::uint16_t port, native_socket lease) noexcept;
 } // namespace detail
 
 /// A port number that the kernel keeps for you while this object lives.
@@ -51,10 +40,14 @@ void report_theft(const holding& lease) noexcept;
 /// SO_REUSEADDR may share the number of an open lease. A server that sets no reuse option needs
 /// `release()` just before it starts. The full table is in docs/guarantees.md.
 ///
-/// A lease can be moved, not copied; a moved-from lease is empty. The destructor gives the port
-/// back. A lease may outlive the context and the thread that made it. In the child of a fork()
-/// the copy is not the lease: it keeps the number to read, holds nothing, and the parent's
-/// lease is untouched by whatever the child does.
+/// A lease owns its sockets: ordinary close-on-exec descriptors, on Windows handles that are not
+/// inherited; one for each transport, address and, where a socket cannot have both, family. It can be
+/// moved, not copied; a moved-from lease is empty. When it ends, by its destructor, `release()`,
+/// exec, exit or SIGKILL, the number is free at once; only while another thread is between a fork or
+/// spawn and the exec may the child's copy of a descriptor hold it for that moment. A lease may outlive
+/// the context and the thread that made it. In the child of a fork() the copy is not the lease: it
+/// keeps the number to read, holds nothing, and the parent's lease is untouched by whatever the child
+/// does.
 ///
 /// Threads: distinct leases may be used from any threads; calls on one lease must not overlap.
 ///
@@ -69,41 +62,43 @@ public:
     port_lease() noexcept = default;
 
     /// Takes what `other` holds and leaves it empty.
-    port_lease(port_lease&& other) noexcept : held_(std::exchange(other.held_, {})) {}
+    port_lease(port_lease&& other) noexcept
+        : sockets_(std::move(other.sockets_)),
+          port_(std::exchange(other.port_, std::uint16_t{0})),
+          mode_(std::exchange(other.mode_, lease_mode::sealed))
+    {}
 
     /// Gives back what this lease holds, takes what `other` holds and leaves it empty.
     port_lease& operator=(port_lease&& other) noexcept
     {
-        port_lease taken(std::move(other));
-        std::swap(held_, taken.held_);
+        if (this != &other) {
+            release();
+            sockets_ = std::move(other.sockets_);
+            port_ = std::exchange(other.port_, std::uint16_t{0});
+            mode_ = std::exchange(other.mode_, lease_mode::sealed);
+        }
         return *this;
     }
 
-    /// Gives the port back, at once but for one case: an open lease that was found while 1024
-    /// other ports or more seemed free, and that ends in the completion handler of one of
-    /// berth's own operations, or in the coroutine that awaited one, is given back in one
-    /// submission with what is asked for next on that context: when the handler has returned or
-    /// the coroutine awaits something else, and no operation of berth's is pending on the
-    /// context, else with the next one that is due there. Where the moment matters, as to a
-    /// server that sets no reuse option, call `release()`.
+    /// Gives the port back: it is free when this returns, for any socket.
     ~port_lease()
     {
         if (valid())
-            drop();
+            release();
     }
 
     /// Whether the lease is not empty. In the child of a fork() that stays so, although nothing
     /// is held there.
-    [[nodiscard]] bool valid() const noexcept { return held_.by != nullptr; }
+    [[nodiscard]] bool valid() const noexcept { return !sockets_.empty(); }
 
     /// As valid().
     explicit operator bool() const noexcept { return valid(); }
 
     /// The port, 1 to 65 535; 0 for an empty lease.
-    [[nodiscard]] std::uint16_t port() const noexcept { return held_.port; }
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
     /// Whom the lease lets in.
-    [[nodiscard]] lease_mode mode() const noexcept { return held_.mode; }
+    [[nodiscard]] lease_mode mode() const noexcept { return mode_; }
 
     /// Lets servers in that set SO_REUSEADDR (on TCP also SO_REUSEPORT, same user). On Windows no
     /// socket can share its address safely: there it fails with `std::errc::not_supported`.
@@ -175,12 +170,13 @@ private:
     friend struct detail::lease_access;
     friend class watched_port;
 
-    void drop() noexcept;
-    void release_first() noexcept;
     void set_mode(lease_mode mode, std::error_code& ec) noexcept;
-    [[nodiscard]] detail::unique_socket duplicate(std::error_code& ec) const noexcept;
+    void begin_listening(std::error_code& ec) noexcept;
+    void end_listening(const std::error_code& ec) noexcept;
 
-    detail::holding held_;
+    detail::lease_sockets sockets_;
+    std::uint16_t port_ = 0;
+    lease_mode mode_ = lease_mode::sealed;
 };
 
 template <class Executor>
@@ -188,33 +184,19 @@ asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog,
                                            std::error_code& ec) &&
 {
     asio::ip::tcp::acceptor acceptor(ex); // may throw what Asio's reactor says
-    // A reusable listener could be joined by a second one that sets SO_REUSEPORT.
-    const lease_mode before = held_.mode;
-    if (held_.udp)
-        ec = error::not_tcp;
-    else
-        seal(ec);
-    if (!ec) {
-        // The lease keeps its own hold until the acceptor listens.
-        detail::unique_socket copy = duplicate(ec);
-        if (!ec)
-            detail::adopt(acceptor,
-                          held_.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
-                          std::move(copy), ec);
-    }
+    begin_listening(ec);
+    if (ec)
+        return acceptor;
+    acceptor.assign(sockets_.is_ipv6(0) ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+                    sockets_[0], ec);
     if (!ec) {
         acceptor.listen(backlog, ec);
-        ec = detail::as_system_error(ec);
+        std::error_code ignored;
+        if (ec)
+            (void)acceptor.release(ignored);
     }
-    std::error_code ignored;
-    if (!ec)
-        release_first();
-    else
-        acceptor.close(ignored);
-    if (before == lease_mode::open && valid())
-        open(ignored);
-    if (ec == std::errc::address_in_use)
-        detail::report_theft(held_);
+    ec = detail::as_system_error(ec);
+    end_listening(ec);
     return acceptor;
 }
 
@@ -222,7 +204,7 @@ template <class Executor>
 asio::ip::tcp::acceptor port_lease::listen(const Executor& ex, int backlog) &&
 {
     std::error_code ec;
-    const std::uint16_t port = held_.port;
+    const std::uint16_t port = port_;
     auto acceptor = std::move(*this).listen(ex, backlog, ec);
     if (ec)
         detail::throw_lease_error(ec, "listen", port);

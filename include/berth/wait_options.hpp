@@ -30,7 +30,7 @@ public:
 
     // NOLINTNEXTLINE(google-explicit-constructor): and so will a lease
     watched_port(const port_lease& lease) noexcept
-        : number_(lease.port()), leased_(true), lease_(lease.held_)
+        : number_(lease.port()), leased_(true), lease_(lease.sockets_.last())
     {}
 
     /// The port; 0 for that of an empty lease.
@@ -44,7 +44,8 @@ private:
 
     std::uint16_t number_;
     bool leased_ = false;
-    detail::holding lease_; // as it was when the wait began
+    detail::native_socket lease_ =
+        detail::no_socket; // its last socket when the wait began
 };
 
 /// How long, and for whom, one waits. An aggregate, for designated initialisers.

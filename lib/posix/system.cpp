@@ -1,14 +1,15 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "../system.hpp"
 
+#include "../fork_registry.hpp"
 #include "last_error.hpp"
+#include "set_option.hpp"
 #include "socket_address.hpp"
 
 #include <berth/detail/system_error.hpp>
 #include <berth/error.hpp>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -97,19 +98,6 @@ bool have_ipv6()
     return probe.get() != no_socket;
 }
 
-// NOLINTNEXTLINE(bugprone-exception-escape): as in socket_address
-bool have_address(const asio::ip::address& address) noexcept
-{
-    const unique_socket probe(
-        ::socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    return probe.get() != no_socket && !bind_to(probe.get(), address, 0);
-}
-
-bool ipv6_only_by_default()
-{
-    return read_parameter("ipv6/bindv6only").starts_with('1');
-}
-
 port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
                          port_hunt& hunt)
 {
@@ -119,7 +107,6 @@ port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
         [&](std::uint16_t port) { return bind_to(socket, address, port); });
 }
 
-// NOLINTNEXTLINE(bugprone-exception-escape): as in socket_address
 std::error_code bind_to(native_socket socket, const asio::ip::address& address,
                         std::uint16_t port) noexcept
 {
@@ -132,15 +119,31 @@ const std::error_category& system_errors() noexcept
     return std::system_category();
 }
 
-void close_socket(native_socket socket) noexcept
+std::error_code set_mode(native_socket holder, bool udp, lease_mode mode) noexcept
 {
-    // Not again on EINTR: Linux has closed the descriptor all the same (close(2)).
-    ::close(socket);
+    const int value = mode == lease_mode::open ? 1 : 0;
+    std::error_code ec = set_option(holder, SOL_SOCKET, SO_REUSEADDR, value);
+    if (ec || udp) // never SO_REUSEPORT there, as in steps_for()
+        return ec;
+    ec = set_option(holder, SOL_SOCKET, SO_REUSEPORT, value);
+    if (ec)
+        (void)set_option(holder, SOL_SOCKET, SO_REUSEADDR, 1 - value);
+    return ec;
 }
 
-bool watch_forks(void (*in_child)()) noexcept
+protocol_info describe_socket(native_socket /*socket*/, std::uint32_t /*process*/,
+                              std::error_code& ec) noexcept
 {
-    return ::pthread_atfork(nullptr, nullptr, in_child) == 0;
+    ec = make_error_code(std::errc::not_supported);
+    return {};
+}
+
+void close_socket(native_socket socket) noexcept
+{
+    const fork_guard guard;
+    keep_in_child(socket);
+    // Not again on EINTR: Linux has closed the descriptor all the same (close(2)).
+    ::close(socket);
 }
 
 } // namespace detail

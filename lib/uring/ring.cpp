@@ -2,11 +2,12 @@
 #include "ring.hpp"
 
 #include "../counters.hpp"
+#include "../fork_registry.hpp"
 #include "compat.hpp"
 
 #include <array>
 #include <cerrno>
-#include <memory>
+#include <cstddef>
 #include <string>
 
 namespace berth::detail {
@@ -20,50 +21,60 @@ namespace {
 
 } // namespace
 
-ring::ring(unsigned entries, unsigned flags, unsigned slots)
+ring::ring(unsigned entries, unsigned flags)
 {
-    int result = ::io_uring_queue_init(entries, &ring_, flags);
-    if (result < 0)
+    const fork_guard guard;
+    if (const int result = ::io_uring_queue_init(entries, &ring_, flags); result < 0)
         fail(result, "io_uring_setup");
-
-    result = ::io_uring_register_files_sparse(&ring_, slots);
-    if (result < 0) {
-        ::io_uring_queue_exit(&ring_);
-        fail(result, "io_uring_register(IORING_REGISTER_FILES2)");
+    close_in_child(ring_.ring_fd);
+    // A mapping keeps the ring alive as a descriptor does.
+    if (const int result = ::io_uring_ring_dontfork(&ring_); result < 0) {
+        close();
+        fail(result, "madvise(MADV_DONTFORK)");
     }
 }
 
 ring::~ring()
 {
+    const fork_guard guard;
+    close();
+}
+
+void ring::close() noexcept
+{
+    keep_in_child(ring_.ring_fd);
     ::io_uring_queue_exit(&ring_);
 }
 
 void ring::require_socket_operations()
 {
     struct operation {
-        unsigned number;
+        int number;
         const char* name;
     };
     constexpr std::array needed = {
-        operation{op_socket, "IORING_OP_SOCKET (Linux 5.19)"},
-        operation{op_uring_cmd, "IORING_OP_URING_CMD (Linux 5.19)"},
-        operation{op_fixed_fd_install, "IORING_OP_FIXED_FD_INSTALL (Linux 6.8)"},
+        operation{IORING_OP_SOCKET, "IORING_OP_SOCKET (Linux 5.19)"},
         operation{op_bind, "IORING_OP_BIND (Linux 6.11)"},
-        operation{op_listen, "IORING_OP_LISTEN (Linux 6.11)"},
     };
 
-    const std::unique_ptr<io_uring_probe, void (*)(io_uring_probe*)> probe(
-        ::io_uring_get_probe_ring(&ring_), &::io_uring_free_probe);
+    constexpr unsigned operations = 256;
+    alignas(io_uring_probe)
+        std::array<std::byte,
+                   sizeof(io_uring_probe) + operations * sizeof(io_uring_probe_op)>
+            memory = {};
+    auto* const probe = reinterpret_cast<io_uring_probe*>(memory.data());
+    const int result = ::io_uring_register_probe(&ring_, probe, operations);
+    if (result < 0)
+        fail(result, "io_uring_register(IORING_REGISTER_PROBE)");
     for (const operation& one : needed)
-        if (probe == nullptr ||
-            ::io_uring_opcode_supported(probe.get(), static_cast<int>(one.number)) == 0)
+        if (::io_uring_opcode_supported(probe, one.number) == 0)
             fail(-EOPNOTSUPP, one.name);
 }
 
 std::error_code ring::submit() noexcept
 {
     // Interrupted or short of memory before the first request: another attempt is in order, not
-    // for ever. After that a chain may have been cut, whose rest must not run alone.
+    // for ever. After the first one a chain may have been cut, and its rest must not run alone.
     constexpr int attempts = 100;
     int result = 0;
     for (int i = 0; i < attempts; ++i) {
@@ -83,27 +94,20 @@ std::error_code ring::submit() noexcept
 
 io_uring_cqe* ring::wait(std::error_code& ec) noexcept
 {
-    io_uring_cqe* completion = nullptr;
+    io_uring_cqe* cqe = nullptr;
     int result = 0;
     do
-        result = ::io_uring_wait_cqe(&ring_, &completion);
+        result = ::io_uring_wait_cqe(&ring_, &cqe);
     while (result == -EINTR);
     ec =
         result < 0 ? std::error_code(-result, std::system_category()) : std::error_code();
-    return result < 0 ? nullptr : completion;
+    return result < 0 ? nullptr : cqe;
 }
 
 io_uring_cqe* ring::peek() noexcept
 {
-    io_uring_cqe* completion = nullptr;
-    return ::io_uring_peek_cqe(&ring_, &completion) == 0 ? completion : nullptr;
-}
-
-void ring::disown() noexcept
-{
-    // The mappings count as well: while one is left the ring lives, and all that its slots hold.
-    // Not a request of the kernel's ring is touched by this.
-    ::io_uring_queue_exit(&ring_);
+    io_uring_cqe* cqe = nullptr;
+    return ::io_uring_peek_cqe(&ring_, &cqe) == 0 ? cqe : nullptr;
 }
 
 } // namespace berth::detail

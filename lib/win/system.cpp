@@ -7,11 +7,15 @@
 
 #include <asio/ip/tcp.hpp>
 
+#include <bit>
+
 namespace berth {
 
 namespace detail {
 
 namespace {
+
+static_assert(sizeof(protocol_info) == sizeof(WSAPROTOCOL_INFOW));
 
 // A TCP socket that others could share is refused; a UDP socket is its owner's business. One
 // without SO_REUSEADDR is made exclusive: else others could set it, and share the port.
@@ -52,18 +56,10 @@ std::vector<port_range> reserved_ports()
 bool have_ipv6()
 {
     std::error_code ec;
-    const unique_socket probe = open_socket(AF_INET6, SOCK_DGRAM, ec);
+    const unique_socket probe = open_socket(asio::ip::address_v6::any(), SOCK_DGRAM, ec);
     if (ec == std::errc::too_many_files_open || ec == std::errc::no_buffer_space)
         throw std::system_error(ec, "WSASocket");
     return !ec;
-}
-
-bool have_address(const asio::ip::address& address) noexcept
-{
-    std::error_code ec;
-    const unique_socket probe =
-        open_socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM, ec);
-    return !ec && !bind_to(probe.get(), address, 0);
 }
 
 port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
@@ -72,7 +68,7 @@ port_hunt::step bind_own(native_socket socket, const asio::ip::address& address,
     int type = 0;
     if (const std::error_code ec = prepare_own(socket, type))
         return {0, ec};
-    return bind_hunted(socket, type, address, false, hunt);
+    return search_and_bind(socket, type, {.address = address}, hunt);
 }
 
 std::error_code bind_to(native_socket socket, const asio::ip::address& address,
@@ -84,9 +80,22 @@ std::error_code bind_to(native_socket socket, const asio::ip::address& address,
                : std::error_code();
 }
 
-bool watch_forks(void (*)()) noexcept
+// No socket can share its address safely: what SO_REUSEADDR lets in may be anybody, and may be given
+// the connections of the first.
+std::error_code set_mode(native_socket /*holder*/, bool /*udp*/, lease_mode mode) noexcept
 {
-    return true;
+    if (mode == lease_mode::sealed)
+        return {};
+    return {ERROR_NOT_SUPPORTED, system_errors()};
+}
+
+protocol_info describe_socket(native_socket socket, std::uint32_t process,
+                              std::error_code& ec) noexcept
+{
+    WSAPROTOCOL_INFOW info = {};
+    ec = ::WSADuplicateSocketW(socket, process, &info) != 0 ? last_error()
+                                                            : std::error_code();
+    return std::bit_cast<protocol_info>(info);
 }
 
 } // namespace detail

@@ -13,12 +13,6 @@ namespace {
 
 constexpr DWORD as_wanted = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
 
-unique_socket made(SOCKET socket, std::error_code& ec) noexcept
-{
-    ec = socket == INVALID_SOCKET ? last_error() : std::error_code();
-    return unique_socket(socket);
-}
-
 int family_of(const asio::ip::address& address) noexcept
 {
     return address.is_v6() ? AF_INET6 : AF_INET;
@@ -42,7 +36,11 @@ std::error_code probe(const asio::ip::address& address, int type,
 {
     const asio::ip::address everywhere = wildcard_beside(address);
     std::error_code ec;
-    const unique_socket socket = open_exclusive(everywhere, type, true, ec);
+    const unique_socket socket = open_socket(everywhere, type, ec);
+    if (!ec && everywhere.is_v6())
+        ec = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (!ec)
+        ec = set_option(socket.get(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
     return ec ? ec : bind_to(socket.get(), everywhere, port);
 }
 
@@ -66,16 +64,12 @@ std::error_code last_error() noexcept
     return {::WSAGetLastError(), system_errors()};
 }
 
-unique_socket open_socket(int family, int type, std::error_code& ec) noexcept
+unique_socket open_socket(const asio::ip::address& address, int type,
+                          std::error_code& ec) noexcept
 {
-    return made(::WSASocketW(family, type, 0, nullptr, 0, as_wanted), ec);
-}
-
-unique_socket open_socket(WSAPROTOCOL_INFOW info, std::error_code& ec) noexcept
-{
-    return made(::WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO,
-                             &info, 0, as_wanted),
-                ec);
+    unique_socket made(::WSASocketW(family_of(address), type, 0, nullptr, 0, as_wanted));
+    ec = made.get() == no_socket ? last_error() : std::error_code();
+    return made;
 }
 
 std::error_code set_option(native_socket socket, int level, int option,
@@ -97,24 +91,12 @@ int get_option(native_socket socket, int level, int option, std::error_code& ec)
     return value;
 }
 
-unique_socket open_exclusive(const asio::ip::address& address, int type, bool ipv6_only,
-                             std::error_code& ec) noexcept
+port_hunt::step search_and_bind(native_socket socket, int type, const socket_spec& spec,
+                                port_hunt& hunt)
 {
-    unique_socket socket = open_socket(family_of(address), type, ec);
-    // IPv6 sockets are IPv6-only unless told otherwise.
-    if (!ec && address.is_v6() && address.is_unspecified())
-        ec = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only ? 1 : 0);
-    if (!ec)
-        ec = set_option(socket.get(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
-    return socket;
-}
-
-port_hunt::step bind_hunted(native_socket socket, int type,
-                            const asio::ip::address& address, bool beside_own,
-                            port_hunt& hunt)
-{
+    const asio::ip::address& address = spec.address;
     // Where one of berth's own is there already a probe would meet that one.
-    const bool probes = !beside_own && !address.is_unspecified();
+    const bool probes = !spec.beside_own && !address.is_unspecified();
     const auto step = hunt.search([&](std::uint16_t port) {
         const auto taken = probes ? probe(address, type, port) : std::error_code();
         return taken ? taken : bind_to(socket, address, port);

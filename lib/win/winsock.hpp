@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../port_hunt.hpp"
+#include "../socket_spec.hpp"
 
 #include <berth/detail/native_socket.hpp>
 #include <berth/detail/system_error.hpp>
@@ -32,11 +33,9 @@ public:
 /// What the Winsock call that failed just now said.
 [[nodiscard]] std::error_code last_error() noexcept;
 
-/// A socket for overlapped I/O, tied to no completion port yet, and not inherited by programs
-/// that are started. `info` opens a socket again that WSADuplicateSocket() has described.
-[[nodiscard]] unique_socket open_socket(int family, int type,
-                                        std::error_code& ec) noexcept;
-[[nodiscard]] unique_socket open_socket(WSAPROTOCOL_INFOW info,
+/// Opens a socket of the address's family for overlapped I/O, tied to no completion port yet and not
+/// inherited by programs that are started.
+[[nodiscard]] unique_socket open_socket(const asio::ip::address& address, int type,
                                         std::error_code& ec) noexcept;
 
 [[nodiscard]] std::error_code set_option(native_socket socket, int level, int option,
@@ -44,15 +43,9 @@ public:
 [[nodiscard]] int get_option(native_socket socket, int level, int option,
                              std::error_code& ec) noexcept;
 
-/// An unbound socket on which nobody else's options will count.
-[[nodiscard]] unique_socket open_exclusive(const asio::ip::address& address, int type,
-                                           bool ipv6_only, std::error_code& ec) noexcept;
-
-/// Binds a socket of a type to a port of the hunt's which nobody has on any address; `beside_own`
-/// says that one of berth's own has it on another one.
-[[nodiscard]] port_hunt::step bind_hunted(native_socket socket, int type,
-                                          const asio::ip::address& address,
-                                          bool beside_own, port_hunt& hunt);
+/// Binds a socket of a type to a port of the hunt's which nobody has on any address.
+[[nodiscard]] port_hunt::step search_and_bind(native_socket socket, int type,
+                                              const socket_spec& spec, port_hunt& hunt);
 
 /// bind() to a port of the system's choice, which is returned.
 [[nodiscard]] std::uint16_t bind_anywhere(native_socket socket,

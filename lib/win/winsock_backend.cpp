@@ -1,21 +1,51 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "../backend.hpp"
+#include "../socket_steps.hpp"
 #include "winsock.hpp"
 
-#include <bit>
 #include <new>
 
 namespace berth::detail {
 
 namespace {
 
-static_assert(sizeof(protocol_info) == sizeof(WSAPROTOCOL_INFOW));
+std::error_code carry_out(socket_step step, int type, allocation& one)
+{
+    const native_socket socket = one.socket.get();
+    switch (step) {
+    case socket_step::set_ipv6_only:
+        return set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, one.spec.ipv6_only ? 1 : 0);
+    case socket_step::set_exclusive:
+        return set_option(socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+    case socket_step::bind: {
+        const port_hunt::step last = search_and_bind(socket, type, one.spec, one.hunt);
+        one.port = last.port;
+        return last.ec;
+    }
+    case socket_step::listen:
+        return ::listen(socket, one.spec.backlog) != 0 ? last_error() : std::error_code();
+    default:
+        return {ERROR_NOT_SUPPORTED, system_errors()};
+    }
+}
 
-/// Winsock, call by call. A lease's handle is its socket: of a Windows handle 32 bits count
-/// (https://learn.microsoft.com/windows/win32/winprog64/interprocess-communication).
+std::error_code allocate(allocation& one)
+{
+    std::error_code ec;
+    const int type = one.spec.udp ? SOCK_DGRAM : SOCK_STREAM;
+    one.socket = open_socket(one.spec.address, type, ec);
+    if (ec)
+        return ec;
+    for (const socket_step step : steps_for(one.spec))
+        if (ec = carry_out(step, type, one); ec)
+            return ec;
+    return {};
+}
+
+/// Winsock, call by call.
 class winsock_backend final : public port_backend {
 public:
-    std::error_code run(std::span<allocation> batch) noexcept override
+    void run(std::span<allocation> batch) noexcept override
     {
         for (allocation& one : batch) {
             try {
@@ -25,59 +55,12 @@ public:
             }
             if (one.ec)
                 one.socket = {};
-            else if (one.is_lease())
-                one.handle = static_cast<std::uint32_t>(one.socket.release());
         }
-        return {};
     }
 
-    void close(std::uint32_t handle) noexcept override { close_socket(handle); }
-
-    // No socket can share its address safely: what SO_REUSEADDR lets in may be anybody, and may
-    // be given the connections of the first.
-    std::error_code set_mode(std::uint32_t, holder_kind,
-                             lease_mode mode) noexcept override
-    {
-        if (mode == lease_mode::sealed)
-            return {};
-        return {ERROR_NOT_SUPPORTED, system_errors()};
-    }
-
-    unique_socket duplicate(std::uint32_t handle, std::error_code& ec) noexcept override
-    {
-        const protocol_info info = duplicate_for(handle, ::GetCurrentProcessId(), ec);
-        return ec ? unique_socket()
-                  : open_socket(std::bit_cast<WSAPROTOCOL_INFOW>(info), ec);
-    }
-
-    protocol_info duplicate_for(std::uint32_t handle, std::uint32_t process,
-                                std::error_code& ec) noexcept override
-    {
-        WSAPROTOCOL_INFOW info = {};
-        ec = ::WSADuplicateSocketW(handle, process, &info) != 0 ? last_error()
-                                                                : std::error_code();
-        return std::bit_cast<protocol_info>(info);
-    }
+    backend_status status() override { return {backend::winsock, true, {}}; }
 
 private:
-    static std::error_code allocate(allocation& one)
-    {
-        std::error_code ec;
-        const int type = one.is_udp() ? SOCK_DGRAM : SOCK_STREAM;
-        one.socket = open_exclusive(one.address, type, one.ipv6_only, ec);
-        if (!ec) {
-            const auto step = bind_hunted(one.socket.get(), type, one.address,
-                                          one.beside_own, one.hunt);
-            one.port = step.port;
-            ec = step.ec;
-        }
-        one.mode = lease_mode::sealed;
-        if (!ec && one.what == product::tcp_acceptor && one.listen &&
-            ::listen(one.socket.get(), one.backlog) != 0)
-            ec = last_error();
-        return ec;
-    }
-
     const winsock started_;
 };
 

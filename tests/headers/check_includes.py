@@ -13,7 +13,7 @@ PLATFORM = re.compile(r'^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*'
 
 STANDARD = r'<[a-z_]+>'
 PUBLIC = [STANDARD, r'<asio/[a-z0-9_/]+\.hpp>', r'<berth/[a-z_/]+\.hpp>']
-POSIX = [r'<(sys|netinet)/[a-z_]+\.h>', r'<(fcntl|pthread|unistd)\.h>']
+POSIX = [r'<(sys|netinet)/[a-z_]+\.h>', r'<(fcntl|pthread|sched|unistd)\.h>']
 LIB = PUBLIC + [r'"[a-z_]+\.hpp"']
 INSIDE = LIB + [r'"\.\./[a-z_]+\.hpp"']
 
@@ -35,7 +35,7 @@ RULES = [
     ('lib/linux/*.*pp', INSIDE + POSIX + [r'<linux/[a-z_]+\.h>', r'<poll\.h>',
                                           r'"\.\./posix/last_error\.hpp"']),
     ('lib/posix/*.*pp', INSIDE + POSIX),
-    ('lib/uring/*.*pp', INSIDE + POSIX + [r'<liburing\.h>', r'"\.\./posix/socket_address\.hpp"']),
+    ('lib/uring/*.*pp', INSIDE + POSIX + [r'<liburing\.h>', r'"\.\./posix/(open_and_bind|socket_address)\.hpp"']),
     ('lib/win/*.*pp', INSIDE + [r'<[a-z0-9_]+\.h>']),
     ('examples/*.*pp', None),
     ('bench/*.*pp', None),

@@ -13,8 +13,7 @@
 #include <random>
 #include <vector>
 
-// Where a range has many ports a dropped lease may end a little later than its destructor
-// (tests/os/dropped_lease_test.cpp): whatever the threads do, all end.
+// Whatever the threads do with leases, all end.
 
 using berth::find_options;
 using berth::port_lease;

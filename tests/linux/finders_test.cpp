@@ -2,6 +2,7 @@
 #include "backends.hpp"
 #include "catch.hpp"
 #include "child.hpp"
+#include "leases.hpp"
 #include "process.hpp"
 
 #include <berth/berth.hpp>
@@ -14,6 +15,7 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -368,5 +370,40 @@ TEST_CASE("where the whole range is reserved there is nothing to find",
             (void)berth::bind_ephemeral(own, asio::ip::address_v4::loopback(), ec);
             expect(ec == berth::error::no_ports, "none for one's own: " + ec.message());
         });
+    }));
+}
+
+TEST_CASE("two hundred threads of one process never hold the same port at once",
+          "[linux][finders]")
+{
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_network({44000, 44999}, [&] {
+        need(which);
+        constexpr int threads = 200;
+        constexpr int rounds = 20;
+        constexpr std::size_t batch = 5;
+        std::mutex mutex;
+        std::set<std::uint16_t> held;
+        std::atomic<int> finished = 0;
+        {
+            std::vector<std::jthread> all;
+            for (int i = 0; i < threads; ++i)
+                all.emplace_back([&] {
+                    for (int round = 0; round < rounds; ++round) {
+                        auto leases =
+                            find_batch(round % 2 == 0 ? 1 : batch, {.backend = which});
+                        const std::lock_guard lock(mutex);
+                        for (const port_lease& lease : leases)
+                            if (!held.insert(lease.port()).second)
+                                return;
+                        for (port_lease& lease : leases) {
+                            held.erase(lease.port());
+                            lease.release();
+                        }
+                    }
+                    ++finished;
+                });
+        }
+        expect_equal(finished.load(), threads, "threads that met no port twice");
     }));
 }

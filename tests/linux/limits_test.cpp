@@ -2,6 +2,7 @@
 #include "backends.hpp"
 #include "catch.hpp"
 #include "descriptors.hpp"
+#include "leases.hpp"
 #include "process.hpp"
 #include "sockets.hpp"
 #include "stranger.hpp"
@@ -23,6 +24,7 @@
 using asio::ip::tcp;
 using asio::ip::udp;
 using berth::backend;
+using berth::find_options;
 using berth::port_lease;
 using berth::port_range;
 using namespace berth::testing;
@@ -67,23 +69,26 @@ std::string name(const std::error_code& ec)
 void warm_up(backend which)
 {
     need(which);
-    const port_lease lease = berth::find_unused_port({.backend = which});
+    (void)find_batch(16, {.backend = which});
 }
 
-/// So many descriptors may be open at least.
-void allow_descriptors(rlim_t wanted)
+/// Allows as many descriptors as this user may have, and returns their number.
+rlim_t allow_descriptors()
 {
     rlimit limit = {};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
         throw std::runtime_error("getrlimit");
-    if (limit.rlim_cur >= wanted)
-        return;
-    if (limit.rlim_max < wanted)
-        throw not_possible_here("no more than " + std::to_string(limit.rlim_max) +
-                                " descriptors are allowed");
     limit.rlim_cur = limit.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
         throw std::runtime_error("setrlimit");
+    return limit.rlim_cur;
+}
+
+/// So many descriptors may be open at least.
+void need_descriptors(rlim_t wanted)
+{
+    if (allow_descriptors() < wanted)
+        throw not_possible_here(std::to_string(wanted) + " descriptors are not allowed");
 }
 
 } // namespace
@@ -98,8 +103,8 @@ TEST_CASE("without a descriptor to be had the error is EMFILE, and nothing is le
         warm_up(which);
         ready_context context;
         const auto ex = context.get_executor();
-        port_lease held = berth::find_unused_port({.backend = which});
         const account before;
+        port_lease held = berth::find_unused_port({.backend = which});
         {
             const full_table full(0);
             std::error_code ec;
@@ -115,24 +120,15 @@ TEST_CASE("without a descriptor to be had the error is EMFILE, and nothing is le
                     berth::bind_ephemeral<udp>(ex, {.backend = which}, ec);
                 expect(ec == std::errc::too_many_files_open, "a UDP socket: " + name(ec));
 
-                const auto made = std::move(held).listen(ex, 16, ec);
-                expect(ec == std::errc::too_many_files_open, "listen(): " + name(ec));
-                expect(held.valid() && held.mode() == berth::lease_mode::open,
-                       "the lease is as before");
-
                 const port_lease lease = berth::find_unused_port({.backend = which}, ec);
-                if (which == backend::io_uring)
-                    expect(!ec && lease, "a lease needs no descriptor: " + name(ec));
-                else
-                    expect(ec == std::errc::too_many_files_open, "a lease: " + name(ec));
+                expect(ec == std::errc::too_many_files_open, "a lease: " + name(ec));
             }
+            const auto made = std::move(held).listen(ex);
+            expect(made.is_open(), "listen() needs no descriptor");
         }
         before.expect_unchanged("EMFILE");
-        expect_equal(try_bind("127.0.0.1", held.port(), reuse::address), "ok",
-                     "the lease is open still");
         expect(berth::bind_ephemeral(ex, {.backend = which}).is_open(),
                "it works when there are descriptors again");
-        expect(std::move(held).listen(ex).is_open(), "listen() too");
     }));
 }
 
@@ -265,20 +261,6 @@ TEST_CASE("a coroutine whose context cannot make its reactor gets an exception",
     }));
 }
 
-TEST_CASE("a lease through io_uring costs no descriptor", "[linux][limits]")
-{
-    BERTH_PASSES(in_process([] {
-        warm_up(backend::io_uring);
-        const std::size_t before = open_descriptors();
-        std::vector<port_lease> leases;
-        for (int i = 0; i < 500; ++i)
-            leases.push_back(berth::find_unused_port({.backend = backend::io_uring}));
-        leases.front().seal();
-        leases.front().open();
-        expect_equal(open_descriptors(), before, "descriptors");
-    }));
-}
-
 TEST_CASE("five thousand leases are held at once, each on a port of its own",
           "[linux][limits]")
 {
@@ -286,11 +268,9 @@ TEST_CASE("five thousand leases are held at once, each on a port of its own",
     constexpr port_range wide = {20000, 29999};
     BERTH_PASSES(in_network(wide, [&] {
         constexpr std::size_t number = 5'000;
-        if (which == backend::syscalls)
-            allow_descriptors(number + 100);
+        need_descriptors(number + 100);
         warm_up(which);
-        // The rings stay, so that later rounds need no more of them.
-        std::size_t before = open_descriptors();
+        const std::size_t before = open_descriptors();
         for (int round = 0; round < 3; ++round) {
             std::vector<port_lease> leases;
             std::set<std::uint16_t> ports;
@@ -305,54 +285,50 @@ TEST_CASE("five thousand leases are held at once, each on a port of its own",
             for (const std::uint16_t port : ports)
                 expect_equal(try_bind("0.0.0.0", port, reuse::nothing), "ok",
                              "a port that was given back");
-            if (round == 0 && which == backend::io_uring) {
-                const std::size_t rings = open_descriptors_of(ring);
-                expect(rings >= 2, "more leases than one ring's table holds");
-                before += rings - 1;
-            }
             expect_equal(open_descriptors(), before, "descriptors");
         }
     }));
 }
 
-TEST_CASE("a process with few descriptors leases more ports than it has descriptors",
+TEST_CASE("every port of a range is leased at once, as far as there are descriptors",
           "[linux][limits]")
 {
-    BERTH_PASSES(in_process([] {
-        const soft_limit few(RLIMIT_NOFILE, 256);
-        need(backend::io_uring);
-        std::set<std::uint16_t> ports;
-        {
-            std::vector<port_lease> leases;
-            for (int i = 0; i < 600; ++i) {
-                leases.push_back(berth::find_unused_port({.backend = backend::io_uring}));
-                expect(ports.insert(leases.back().port()).second, "a port of its own");
-            }
-        }
+    BERTH_EACH_BACKEND(which);
+    constexpr port_range all = {8192, 65535};
+    BERTH_PASSES(in_network(all, [&] {
+        constexpr rlim_t of_others = 100;
+        const rlim_t number =
+            std::min(allow_descriptors() - of_others, rlim_t{all.size()});
+        const port_range some = {static_cast<std::uint16_t>(65536 - number), 65535};
+        warm_up(which);
         const std::size_t before = open_descriptors();
         {
-            std::vector<port_lease> leases;
-            for (int i = 0; i < 600; ++i)
-                leases.push_back(berth::find_unused_port({.backend = backend::io_uring}));
+            const find_options options = {.ports = some, .backend = which};
+            const auto leases =
+                berth::find_unused_ports(static_cast<std::size_t>(number), options);
+            expect_equal(leases.size(), std::size_t{number}, "leases");
+            expect_equal(open_descriptors(), before + number, "descriptors");
+            std::error_code ec;
+            (void)berth::find_unused_port(options, ec);
+            expect(ec == berth::error::ports_exhausted, "one more: " + name(ec));
         }
-        expect_equal(open_descriptors(), before, "descriptors");
+        expect_equal(open_descriptors(), before, "descriptors at the end");
     }));
 }
 
-TEST_CASE("by system calls a process leases as many ports as it has descriptors",
-          "[linux][limits]")
+TEST_CASE("a process leases as many ports as it has descriptors", "[linux][limits]")
 {
-    BERTH_PASSES(in_network({20000, 20999}, [] {
-        allow_descriptors(2'000);
-        warm_up(backend::syscalls);
+    BERTH_EACH_BACKEND(which);
+    BERTH_PASSES(in_network({20000, 20999}, [&] {
+        need_descriptors(2'000);
+        warm_up(which);
         const account before;
         {
             const soft_limit few(RLIMIT_NOFILE, 256);
             std::vector<port_lease> leases;
             std::error_code ec;
             while (!ec && leases.size() <= 256)
-                leases.push_back(
-                    berth::find_unused_port({.backend = backend::syscalls}, ec));
+                leases.push_back(berth::find_unused_port({.backend = which}, ec));
             expect(ec == std::errc::too_many_files_open, "the end: " + name(ec));
             expect(leases.size() > 200, std::to_string(leases.size()) + " leases");
             leases.resize(10);

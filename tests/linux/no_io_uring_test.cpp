@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The berth authors. SPDX-License-Identifier: BSL-1.0
 #include "catch.hpp"
 #include "descriptors.hpp"
+#include "leases.hpp"
 #include "process.hpp"
 #include "seccomp.hpp"
 #include "stranger.hpp"
@@ -177,10 +178,6 @@ TEST_CASE("where a ring can be had no more in the midst of a set all of it comes
         start_afresh();
         need(backend::io_uring);
         elsewhere([&] {
-            {
-                const soft_limit small_table(RLIMIT_NOFILE, 70);
-                (void)berth::find_unused_port();
-            }
             forbid(SYS_io_uring_setup, EPERM);
             const auto leases = berth::find_unused_ports(few.size());
             expect_equal(leases.size(), std::size_t{few.size()}, "leases");
@@ -207,17 +204,15 @@ TEST_CASE("where io_uring_enter is forbidden from the start berth still works",
 
 namespace {
 
-/// How often `backend::automatic` fell back, while so many leases and acceptors are asked for.
-berth::counters fall_back(int times)
+constexpr std::size_t batch = 20;
+
+/// Returns what is counted while a batch of leases is asked for.
+berth::counters find_batches(const berth::find_options& options = {})
 {
-    asio::io_context context;
     const berth::counters before = berth::process_counters();
-    for (int i = 0; i < times; ++i) {
-        (void)berth::find_unused_port();
-        (void)berth::bind_ephemeral(context.get_executor());
-    }
+    (void)find_batch(batch, options);
     const berth::counters all = berth::process_counters() - before;
-    expect_equal(all.granted, std::uint64_t(2 * times), "granted");
+    expect_equal(all.granted, std::uint64_t(batch), "granted");
     return all;
 }
 
@@ -227,39 +222,50 @@ void expect_fallbacks(const berth::counters& got, std::uint64_t unavailable,
     expect_equal(got.fallback_unavailable, unavailable, "fallbacks: unavailable");
     expect_equal(got.fallback_no_resources, no_resources, "fallbacks: no resources");
     expect_equal(got.fallback_forbidden, forbidden, "fallbacks: forbidden");
+    expect_equal(got.fallback_busy, 0U, "fallbacks: busy");
+    expect_equal(got.fallback_broken, 0U, "fallbacks: broken");
     expect_equal(got.submissions, 0U, "submissions");
 }
 
 } // namespace
 
-TEST_CASE("a fallback is counted for each request, with its reason",
+TEST_CASE("a fallback is counted for each socket of a batch, with its reason",
           "[linux][no_io_uring]")
 {
+    if (!built_in)
+        BERTH_SKIP("berth was built without io_uring");
     BERTH_PASSES(in_quiet_network([&] {
         start_afresh();
         elsewhere([] {
             forbid(SYS_io_uring_setup, EPERM);
-            expect_fallbacks(fall_back(10), 20, 0, 0);
-            // Nobody fell back who had no choice, or chose it.
+            expect_fallbacks(find_batches(), batch, 0, 0);
+            // What has no choice, or chose it, or is too small for a ring, does not fall back.
             const berth::counters before = berth::process_counters();
             std::error_code ec;
             (void)berth::find_unused_port({.backend = backend::io_uring}, ec);
             (void)berth::find_unused_port({.backend = backend::syscalls}, ec);
+            (void)berth::find_unused_port();
             expect_fallbacks(berth::process_counters() - before, 0, 0, 0);
         });
         elsewhere([] {
             need(backend::io_uring);
             forbid(SYS_io_uring_enter, EPERM);
-            expect_fallbacks(fall_back(10), 0, 0, 20);
+            expect_fallbacks(find_batches(), 0, 0, batch);
+            expect_fallbacks(find_batches(), 0, 0, batch);
+            expect_fallbacks(find_batches({.backend = backend::io_uring}), 0, 0, batch);
         });
         elsewhere([] {
-            elsewhere([] { need(backend::io_uring); });
-            const soft_limit few(RLIMIT_NOFILE, 32);
-            expect_fallbacks(fall_back(10), 0, 20, 0);
+            forbid(SYS_io_uring_setup, EMFILE);
+            expect_fallbacks(find_batches(), 0, batch, 0);
+        });
+        elsewhere([] {
+            forbid(SYS_io_uring_setup, ENOMEM);
+            for (int i = 0; i < 100; ++i)
+                expect_fallbacks(find_batches(), 0, batch, 0);
         });
         elsewhere([] {
             ::setenv("BERTH_BACKEND", "syscalls", 1);
-            expect_fallbacks(fall_back(10), 0, 0, 0);
+            expect_fallbacks(find_batches(), 0, 0, 0);
         });
     }));
 }
@@ -269,7 +275,7 @@ TEST_CASE("where io_uring works nothing falls back", "[linux][no_io_uring]")
     BERTH_PASSES(in_quiet_network([&] {
         start_afresh();
         need(backend::io_uring);
-        berth::counters all = fall_back(10);
+        berth::counters all = find_batches();
         expect(all.submissions != 0, "submissions");
         all.submissions = 0;
         expect_fallbacks(all, 0, 0, 0);
@@ -278,59 +284,35 @@ TEST_CASE("where io_uring works nothing falls back", "[linux][no_io_uring]")
 
 // --- a filter that comes when the ring is in use already -------------------------------
 
-namespace {
-
-/// The errors that the kernel's refusal may surface as.
-void expect_refused(const std::error_code& ec, int error, const std::string& what)
-{
-    expect(ec == std::error_code(error, std::system_category()) ||
-               ec == berth::error::backend_unavailable,
-           what + " fails with the kernel's reason: " + ec.message());
-}
-
-} // namespace
-
-TEST_CASE("where io_uring_enter becomes forbidden nothing hangs or crashes",
+TEST_CASE("where io_uring_enter becomes forbidden the leases work as before",
           "[linux][no_io_uring]")
 {
     const int error = GENERATE(EPERM, ENOSYS);
-    const int leases = GENERATE(1, 200);
-    INFO(leases << " leases");
     BERTH_PASSES(in_quiet_network([&] {
         start_afresh();
         need(backend::io_uring);
         asio::io_context context;
         const auto ex = context.get_executor();
         (void)berth::bind_ephemeral(ex); // opens what the context needs
-        std::vector<port_lease> held;
-        for (int i = 0; i < leases; ++i)
-            held.push_back(berth::find_unused_port({.backend = backend::io_uring}));
         const std::size_t before = open_descriptors();
+        std::vector<port_lease> held = find_batch(200, {.backend = backend::io_uring});
         forbid(SYS_io_uring_enter, error);
 
-        std::error_code ec;
-        held.front().seal(ec);
-        expect_refused(ec, error, "seal()");
-        expect(held.front().mode() == berth::lease_mode::open, "the mode is unchanged");
-        const auto acceptor = std::move(held.front()).listen(ex, 16, ec);
-        expect_refused(ec, error, "listen()");
-        expect(!acceptor.is_open(), "no acceptor");
-        expect(held.front().valid(), "the lease is as before");
+        held.front().seal();
+        expect_still_held(held.front());
+        const auto acceptor = std::move(held.front()).listen(ex);
+        expect_equal(try_connect("127.0.0.1", acceptor.local_endpoint().port()), "ok",
+                     "a client of a lease's acceptor");
+        expect_free(held[1].release());
 
-        for (int i = 0; i < 300; ++i) {
-            (void)berth::find_unused_port({.backend = backend::io_uring}, ec);
-            expect_refused(ec, error, "a lease");
-            (void)berth::bind_ephemeral(ex, {.backend = backend::io_uring}, ec);
-            expect_refused(ec, error, "an acceptor");
-        }
-        for (int i = 0; i < 10; ++i)
+        for (int i = 0; i < 10; ++i) {
+            (void)find_batch(40, {.backend = backend::io_uring});
+            expect_at_work(backend::io_uring);
             expect_at_work(backend::automatic);
-        for (const port_lease& lease : held)
-            expect_equal(try_bind("127.0.0.1", lease.port(), reuse::nothing),
-                         "EADDRINUSE", "a bind() to a port that is still leased");
+        }
+        for (std::size_t i = 2; i < held.size(); ++i)
+            expect_still_held(held[i]);
         held.clear();
-
-        // One more ring may have been tried.
         const std::size_t after = open_descriptors();
         expect(after <= before + 1, std::to_string(after) + " descriptors, " +
                                         std::to_string(before) + " before");
@@ -344,54 +326,12 @@ TEST_CASE("where io_uring_enter becomes forbidden a whole batch is answered",
     BERTH_PASSES(in_quiet_network([&] {
         start_afresh();
         need(backend::io_uring);
-        {
-            const port_lease warm_up = berth::find_unused_port();
-        }
         const std::size_t before = open_descriptors();
         forbid(SYS_io_uring_enter, EPERM);
-
-        constexpr int requests = 500;
-        int answered = 0;
-        {
-            asio::io_context context;
-            std::vector<port_lease> held;
-            for (int i = 0; i < requests; ++i)
-                berth::async_find_unused_port(
-                    context.get_executor(), {.backend = which},
-                    [&](const std::error_code& ec, port_lease lease) {
-                        ++answered;
-                        if (which == backend::automatic)
-                            expect(!ec && lease, "a lease: " + ec.message());
-                        else
-                            expect_refused(ec, EPERM, "a lease");
-                        held.push_back(std::move(lease));
-                    });
-            context.run();
-        }
-        expect_equal(answered, requests, "answers");
-        const std::size_t after = open_descriptors();
-        expect(after <= before + 1, std::to_string(after) + " descriptors, " +
-                                        std::to_string(before) + " before");
-    }));
-}
-
-TEST_CASE("the ports of a ring that became forbidden are free when the process has ended",
-          "[linux][no_io_uring]")
-{
-    BERTH_PASSES(in_network({43000, 43003}, [] {
-        start_afresh();
-        need(backend::io_uring);
-        elsewhere([] {
-            std::vector<port_lease> held;
-            for (int i = 0; i < 4; ++i)
-                held.push_back(berth::find_unused_port({.backend = backend::io_uring}));
-            forbid(SYS_io_uring_enter, EPERM);
-            held.clear();
-        });
-        expect(eventually([] {
-                   return exhaust_by_bind("127.0.0.1", reuse::nothing).size() == 4;
-               }),
-               "all ports are free in the end");
+        constexpr std::size_t requests = 500;
+        expect_equal(find_batch(requests, {.backend = which}).size(), requests,
+                     "answers");
+        expect(open_descriptors() <= before, "no descriptor more");
     }));
 }
 
@@ -417,6 +357,7 @@ TEST_CASE("BERTH_BACKEND=io_uring allows nothing else", "[linux][no_io_uring]")
         elsewhere([] {
             need(backend::io_uring);
             expect_at_work(backend::automatic);
+            (void)find_batch(batch);
             expect_equal(open_descriptors_of(ring), std::size_t{1}, "rings");
         });
     }));

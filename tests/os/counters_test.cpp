@@ -23,7 +23,6 @@ TEST_CASE("every lease and bound socket is counted once", "[os]")
     BERTH_EACH_BACKEND(which);
     asio::io_context context;
     const auto ex = context.get_executor();
-    const bool through_ring = which == berth::backend::io_uring;
     const port_lease first = berth::find_unused_port({.backend = which});
 
     const counters before = process_counters();
@@ -31,7 +30,6 @@ TEST_CASE("every lease and bound socket is counted once", "[os]")
     const counters found = process_counters() - before;
     CHECK(found.granted == 1);
     CHECK(found.batches == 1);
-    CHECK((found.submissions != 0) == through_ring);
 
     (void)berth::bind_ephemeral<asio::ip::udp>(ex, {.backend = which});
     const auto acceptor = berth::bind_ephemeral(ex, {.backend = which});
@@ -45,7 +43,7 @@ TEST_CASE("every lease and bound socket is counted once", "[os]")
     CHECK(all.granted == 4);
     CHECK(all.batches == 3);
     CHECK(all.exhausted == 0);
-    CHECK((all.submissions > found.submissions) == through_ring);
+    CHECK(all.submissions == 0); // a ring is not asked for so little
 }
 
 TEST_CASE("what waits together is one batch", "[os]")

@@ -64,23 +64,10 @@ public:
             op->join(asio::query(ex, asio::execution::context));
         }
 
-        auto slot = asio::get_associated_cancellation_slot(op->handler_);
-        pending* const target = op.get();
-        if (slot.is_connected())
-            slot.assign([target](asio::cancellation_type type) {
-                if (type == asio::cancellation_type::none)
-                    return;
-                target->cancel();
-                if (target->place_)
-                    target->place_->rouse();
-            });
-        try {
-            post(std::move(op));
-        } catch (...) {
-            if (slot.is_connected())
-                slot.clear();
-            throw;
-        }
+        if (auto slot = asio::get_associated_cancellation_slot(op->handler_);
+            slot.is_connected())
+            slot.template emplace<canceller>(*op);
+        post(std::move(op));
     }
 
     // Public for std::allocator_traits only.
@@ -96,7 +83,39 @@ public:
                 asio::prefer(to, asio::execution::outstanding_work_t::tracked));
     }
 
+    pending(const pending&) = delete;
+    pending& operator=(const pending&) = delete;
+    ~pending() { clear_slot(); }
+
 private:
+    /// Cancels the operation, from its cancellation slot. It and the operation know of each other, since
+    /// either may end first: the slot is cleared while its signal is there, and only then.
+    class canceller {
+    public:
+        explicit canceller(pending& op) noexcept : op_(op) { op.canceller_ = this; }
+        canceller(const canceller&) = delete;
+        canceller& operator=(const canceller&) = delete;
+        ~canceller() { op_.canceller_ = nullptr; }
+
+        void operator()(asio::cancellation_type type)
+        {
+            if (type == asio::cancellation_type::none)
+                return;
+            op_.cancel();
+            if (op_.place_)
+                op_.place_->rouse();
+        }
+
+    private:
+        pending& op_;
+    };
+
+    void clear_slot() noexcept
+    {
+        if (canceller_ != nullptr)
+            asio::get_associated_cancellation_slot(handler_).clear();
+    }
+
     struct turn_handler {
         using allocator_type = handler_allocator;
 
@@ -231,12 +250,10 @@ private:
         }
         const handler_executor to =
             asio::get_associated_executor(op->handler_, op->executor_);
-        if (same(to, op->executor_)) {
-            const completion now(*op);
+        if (same(to, op->executor_))
             complete(std::move(op));
-        } else {
+        else
             asio::dispatch(to, completer{std::move(op)});
-        }
     }
 
     static bool same(const handler_executor& to, const Executor& ex) noexcept
@@ -249,10 +266,7 @@ private:
 
     static void complete(owner op)
     {
-        auto slot = asio::get_associated_cancellation_slot(op->handler_);
-        if (slot.is_connected())
-            slot.clear();
-
+        op->clear_slot();
         // A cancellation that came before this moment is honoured: `op` drops the answer.
         std::error_code ec;
         if (op->cancelled())
@@ -274,8 +288,9 @@ private:
     Executor executor_;
     typename Answer::value_type value_; // made where making it may throw
     std::optional<tracked_work<handler_executor>> handler_work_;
-    std::optional<place> place_; // where it may wait
-    bool arming_ = false;        // its timer
+    std::optional<place> place_;     // where it may wait
+    canceller* canceller_ = nullptr; // in the slot, while both are there
+    bool arming_ = false;            // its timer
 };
 
 /// The initiating function objects of every operation that goes through a context's queue: on an

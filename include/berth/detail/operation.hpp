@@ -13,7 +13,6 @@
 namespace berth::detail {
 
 class operation_queue;
-class lease_holder;
 class waiter;
 
 /// A pending request. It is owned by the handler that was posted for it, its *turn*, and waits
@@ -55,40 +54,17 @@ protected:
 private:
     friend class operation_queue;
 
-    friend class completion;
-
     enum class state : std::uint8_t { idle, queued, running, done };
 
     std::shared_ptr<operation_queue> queue_;
 
-    // Written under the queue's mutex. Whoever sees `done` has the operation to himself.
+    // Written under the queue's mutex. The thread that sees `done` has the operation to itself.
     operation* previous_ = nullptr;
     operation* next_ = nullptr;
     std::atomic<state> state_ = state::idle;
+    std::uint32_t generation_ = 0; // of forks, in which it is running
 
     std::atomic<bool> cancelled_ = false;
-};
-
-/// The time in which an operation's handler runs on this thread, as part of its turn. What is
-/// dropped in it is closed with the next batch of the same queue, or else at its end.
-class completion {
-public:
-    explicit completion(operation& op) noexcept;
-    completion(const completion&) = delete;
-    completion& operator=(const completion&) = delete;
-    ~completion();
-
-    /// Leaves the end of a lease to it; false outside of any.
-    [[nodiscard]] static bool close_soon(lease_holder& from,
-                                         std::uint32_t handle) noexcept;
-
-private:
-    static thread_local completion* current;
-
-    const std::shared_ptr<operation_queue>
-        queue_; // the operation's, which is done with it
-    completion* const outer_;
-    bool dropped_ = false;
 };
 
 } // namespace berth::detail

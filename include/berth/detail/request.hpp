@@ -17,8 +17,8 @@
 
 namespace berth::detail {
 
-/// What one socket is to be. A request for leases says `lease`, of whatever transport.
-enum class product : std::uint8_t { lease, udp_lease, tcp_acceptor, udp_socket };
+/// What is asked for.
+enum class product : std::uint8_t { lease, tcp_acceptor, udp_socket };
 
 /// What the templates ask and what the library answers.
 struct request {
@@ -57,6 +57,14 @@ struct request {
     int backlog = 0;
     backend which;
     source_location where;
+
+    void forget_answer() noexcept
+    {
+        ec.clear();
+        lease = {};
+        leases.clear();
+        socket = {};
+    }
 
     // The answer. Where `ec` is set the rest is empty.
     std::error_code ec;
