@@ -16,4 +16,7 @@ namespace berth::testing {
 /// a filter is not allowed.
 void forbid(unsigned call, int error);
 
+/// Makes the calls of socket() that ask for this type fail likewise.
+void forbid_sockets(int type, int error);
+
 } // namespace berth::testing
