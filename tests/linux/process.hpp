@@ -107,6 +107,17 @@ private:
     rlimit before_ = {};
 };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BERTH_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define BERTH_SANITIZED 1
+#endif
+#endif
+#ifndef BERTH_SANITIZED
+#define BERTH_SANITIZED 0
+#endif
+
 /// Leaves this process so many descriptors to open and no more, while it lives.
 class full_table {
 public:
@@ -139,6 +150,15 @@ private:
 };
 
 } // namespace berth::testing
+
+/// Leaves a test case whose children need memory while other threads are at work: a sanitizer's
+/// allocator may be locked by one of these at the fork, and stays so in the child.
+#define BERTH_NEEDS_FORKS_BESIDE_THREADS()                                               \
+    do {                                                                                 \
+        if (BERTH_SANITIZED != 0)                                                        \
+            BERTH_SKIP(                                                                  \
+                "a sanitizer's allocator may stay locked in the child of a fork");       \
+    } while (false)
 
 /// Takes a verdict for that of the running test case.
 #define BERTH_PASSES(...)                                                                \
