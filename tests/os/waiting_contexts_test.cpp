@@ -40,7 +40,6 @@ TEST_CASE("a lease that is dropped in a handler goes to who waits on that contex
     const auto ex = context.get_executor();
     outcome<port_lease> waited;
     port_lease held;
-    // Of a large range, so that its end may be put off.
     berth::async_find_unused_port(
         ex, {.backend = which}, [&](std::error_code, port_lease lease) {
             held = std::move(lease);

@@ -35,8 +35,7 @@ using generator = std::mt19937;
 /// browsers block (6566, 6665-6669, 6679, 6697).
 inline constexpr port_range narrow = {6500, 6819};
 
-/// A range in which more than 1024 ports are free, as is needed for leases that are given back
-/// late.
+/// A range so wide that most of its ports are free.
 inline constexpr port_range wide = {20000, 21999};
 
 /// A set of cells. A port has a cell for each transport and each address that is bound here; who

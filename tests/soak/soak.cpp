@@ -169,6 +169,23 @@ void wait_a_moment()
     (void)::sigtimedwait(&child, nullptr, &moment);
 }
 
+/// Waits for the end of what killed processes had forked.
+void reap_orphans()
+{
+    const auto end = clock::now() + 30s;
+    for (;;) {
+        const pid_t ended = ::waitpid(-1, nullptr, WNOHANG);
+        if (ended < 0) // there are none
+            return;
+        if (clock::now() > end) {
+            shared->fail("a child of a killed process does not end");
+            return;
+        }
+        if (ended == 0)
+            wait_a_moment();
+    }
+}
+
 void run(const settings& wanted)
 {
     const unsigned foreign = std::max(1U, wanted.processes / 4);
@@ -214,11 +231,11 @@ void run(const settings& wanted)
             }
         }
     }
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) { // what the killed ones had forked
-    }
+    reap_orphans();
 }
 
-/// Whether nobody has the port; ended connections that the kernel remembers for a minute are nobody.
+/// True if no socket has the port. Ended connections, which the kernel remembers for a minute, do not
+/// count.
 bool is_free(std::uint16_t port, unsigned& remembered)
 {
     for (const bool udp : {false, true}) {
@@ -234,25 +251,15 @@ bool is_free(std::uint16_t port, unsigned& remembered)
     return true;
 }
 
-/// Waits until all ports are free; the kernel takes the rings of killed processes down by and by.
+/// Fails the soak for each port that is not free: all that had one have ended. Returns how many the
+/// kernel remembers.
 unsigned check_all_free()
 {
-    std::vector<std::uint16_t> taken;
+    unsigned remembered = 0;
     for (const berth::port_range range : {narrow, wide})
         for (unsigned port = range.first; port <= range.last; ++port)
-            taken.push_back(static_cast<std::uint16_t>(port));
-    const auto end = clock::now() + 30s;
-    unsigned remembered = 0;
-    while (!taken.empty()) {
-        std::erase_if(taken,
-                      [&](std::uint16_t port) { return is_free(port, remembered); });
-        if (clock::now() > end)
-            break;
-        if (!taken.empty())
-            wait_a_moment();
-    }
-    for (const std::uint16_t port : taken)
-        shared->fail("port " + std::to_string(port) + " is not free in the end");
+            if (!is_free(static_cast<std::uint16_t>(port), remembered))
+                shared->fail("port " + std::to_string(port) + " is not free in the end");
     return remembered;
 }
 
