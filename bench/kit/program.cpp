@@ -74,7 +74,7 @@ int run_program(int argc, char** argv, const std::string& about,
     bool quick = false;
     bool smoke = false;
     std::string file;
-    app.add_flag("--quick", quick, "Measure less, in less than a minute");
+    app.add_flag("--quick", quick, "Measure less, in about two minutes");
     app.add_flag("--smoke", smoke, "Do each thing once, to see that it works");
     app.add_option("--json", file, "Write the results to this file as well");
     try {

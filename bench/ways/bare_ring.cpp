@@ -11,31 +11,23 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <system_error>
 
-// What the kernel can do at best: the very requests that berth makes, on the same candidates in
-// the same kind of order, without anything around them. For a number the holder of an open lease
-// on every address, for an acceptor what Asio then asks of epoll as well.
+// The requests that berth makes for a batch, on the same kind of candidates, with nothing around
+// them: what the kernel can do at best. For a number the holder of an open lease on every address,
+// for an acceptor also what Asio asks of epoll.
 
 namespace bench {
 
 namespace {
 
-// Of 8, 16, 32 and 64 chains in a submission 32 cost the least, 8 a tenth more.
+// Of 8, 16, 32 and 64 sockets in a submission, 64 cost a twentieth more than 32, for so many leave
+// the processor's caches. 8 cost a tenth more where a system call is dear.
 constexpr unsigned max_batch = 32;
-constexpr unsigned requests_each =
-    5; // CLOSE of the one before, SOCKET, BIND, two options
-constexpr unsigned link = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
-
-constexpr int op_uring_cmd = 46;
-constexpr int op_bind = 56;
-constexpr int op_listen = 57;
-constexpr std::uint64_t command_setsockopt = 3;
+constexpr int op_bind = 56; // liburing 2.3 does not name it
 
 // liburing and the ring itself answer with a negative errno.
 int check_ring(int result, const char* call)
@@ -47,16 +39,13 @@ int check_ring(int result, const char* call)
 
 class bare_ring {
 public:
-    bare_ring()
+    explicit bare_ring(unsigned seed) : candidates_(seed)
     {
-        const int result =
-            ::io_uring_queue_init(std::bit_ceil(max_batch * requests_each), &ring_,
-                                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL);
+        const int result = ::io_uring_queue_init(
+            max_batch, &ring_, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL);
         if (result < 0)
             throw not_possible_here("bare ring: " +
                                     std::system_category().message(-result));
-        check_ring(::io_uring_register_files_sparse(&ring_, max_batch),
-                   "io_uring_register");
         epoll_ = check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     }
 
@@ -65,66 +54,96 @@ public:
 
     ~bare_ring()
     {
-        for (unsigned slot = 0; slot < max_batch; ++slot)
-            if (held_[slot])
-                close(slot);
-        ::io_uring_submit(&ring_);
         ::io_uring_queue_exit(&ring_);
         ::close(epoll_);
     }
 
-    // Drops what is held and takes as many numbers again; returns how many it was given.
+    // Takes so many numbers and drops them; returns how many it was given.
     unsigned take_numbers(unsigned count)
     {
-        for (unsigned slot = 0; slot < count; ++slot)
-            take(slot);
-        unsigned given = 0;
-        submit([&](const io_uring_cqe& done) {
-            if (done.res != -EADDRINUSE) {
-                check_ring(done.res, "io_uring request");
-                ++given;
-            }
-        });
+        const auto sockets = open(AF_INET6, count);
+        (void)is_ipv6_only(sockets[0]); // and would set it where one of them is
+        (void)is_ipv6_only(sockets[count - 1]);
+        sockaddr_in6 address = {};
+        address.sin6_family = AF_INET6;
+        const unsigned given =
+            bind(sockets, count, address, &address.sin6_port, [](int socket) {
+                set_option(socket, SO_REUSEADDR);
+                set_option(socket, SO_REUSEPORT);
+            });
+        close(sockets, count);
         return given;
     }
 
     // Takes so many acceptors and closes them; returns how many it was given.
     unsigned take_acceptors(unsigned count)
     {
-        for (unsigned i = 0; i < count; ++i)
-            ::io_uring_prep_socket(::io_uring_get_sqe(&ring_), AF_INET,
-                                   SOCK_STREAM | SOCK_CLOEXEC, 0, 0);
-        std::array<int, max_batch> sockets;
-        unsigned opened = 0;
-        submit([&](const io_uring_cqe& done) {
-            sockets[opened++] = check_ring(done.res, "IORING_OP_SOCKET");
-        });
-
-        for (unsigned i = 0; i < opened; ++i)
-            bind_and_listen(i, sockets[i]);
-        std::array<int, max_batch> listening;
-        unsigned given = 0;
-        submit([&](const io_uring_cqe& done) {
-            if (done.res == 0)
-                listening[given++] = sockets[done.user_data];
-        });
-
-        for (unsigned i = 0; i < given; ++i) {
-            epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {}};
-            check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening[i], &event), "epoll_ctl");
-            check(::epoll_ctl(epoll_, EPOLL_CTL_DEL, listening[i], &event), "epoll_ctl");
-        }
-        for (unsigned i = 0; i < opened; ++i)
-            ::close(sockets[i]);
+        const auto sockets = open(AF_INET, count);
+        sockaddr_in address = {};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+        const unsigned given =
+            bind(sockets, count, address, &address.sin_port, [this](int socket) {
+                check(::listen(socket, SOMAXCONN), "listen");
+                epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {}};
+                check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event), "epoll_ctl");
+                check(::epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, &event), "epoll_ctl");
+            });
+        close(sockets, count);
         return given;
     }
 
 private:
-    // Everything here runs within the submission; a chain leaves one completion.
-    template <class Note>
-    void submit(Note&& note)
+    using batch = std::array<int, max_batch>;
+
+    batch open(int family, unsigned count)
     {
-        check_ring(::io_uring_submit(&ring_), "io_uring_enter");
+        for (unsigned i = 0; i < count; ++i)
+            ::io_uring_prep_socket(::io_uring_get_sqe(&ring_), family,
+                                   SOCK_STREAM | SOCK_CLOEXEC, 0, 0);
+        batch sockets = {};
+        unsigned opened = 0;
+        submit(count, [&](const io_uring_cqe& done) {
+            sockets[opened++] = check_ring(done.res, "IORING_OP_SOCKET");
+        });
+        return sockets;
+    }
+
+    static void close(const batch& sockets, unsigned count)
+    {
+        for (unsigned i = 0; i < count; ++i)
+            ::close(sockets[i]);
+    }
+
+    // Binds each to its next candidate, and passes those that are bound to `finish`; returns how many.
+    template <class Address, class Finish>
+    unsigned bind(const batch& sockets, unsigned count, Address& address, in_port_t* port,
+                  Finish&& finish)
+    {
+        std::array<Address, max_batch> addresses;
+        for (unsigned i = 0; i < count; ++i) {
+            *port = ::htons(candidates_.next());
+            addresses[i] = address;
+            io_uring_sqe* const request = ::io_uring_get_sqe(&ring_);
+            ::io_uring_prep_rw(op_bind, request, sockets[i], &addresses[i], 0,
+                               sizeof(address));
+            request->user_data = i;
+        }
+        unsigned given = 0;
+        submit(count, [&](const io_uring_cqe& done) {
+            if (done.res == -EADDRINUSE)
+                return;
+            check_ring(done.res, "IORING_OP_BIND");
+            finish(sockets[done.user_data]);
+            ++given;
+        });
+        return given;
+    }
+
+    template <class Note>
+    void submit(unsigned count, Note&& note)
+    {
+        check_ring(::io_uring_submit_and_wait(&ring_, count), "io_uring_enter");
         std::array<io_uring_cqe*, max_batch> completions;
         const unsigned there =
             ::io_uring_peek_batch_cqe(&ring_, completions.data(), max_batch);
@@ -133,78 +152,30 @@ private:
         ::io_uring_cq_advance(&ring_, there);
     }
 
-    void bind_and_listen(unsigned number, int socket)
+    static bool is_ipv6_only(int socket)
     {
-        sockaddr_in& address = v4_addresses_[number];
-        address = {};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-        address.sin_port = ::htons(candidates_.next());
-        io_uring_sqe* request = ::io_uring_get_sqe(&ring_);
-        ::io_uring_prep_rw(op_bind, request, socket, &address, 0, sizeof(address));
-        request->flags |= link;
-        request->user_data = number;
-        request = ::io_uring_get_sqe(&ring_);
-        ::io_uring_prep_rw(op_listen, request, socket, nullptr, SOMAXCONN, 0);
-        request->user_data = number;
+        int value = 0;
+        socklen_t size = sizeof(value);
+        check(::getsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size),
+              "getsockopt");
+        return value != 0;
     }
 
-    void close(unsigned slot)
+    static void set_option(int socket, int option)
     {
-        io_uring_sqe* const request = ::io_uring_get_sqe(&ring_);
-        ::io_uring_prep_close_direct(request, slot);
-        request->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    }
-
-    void take(unsigned slot)
-    {
-        if (held_[slot])
-            close(slot);
-        held_[slot] = true;
-
-        io_uring_sqe* request = ::io_uring_get_sqe(&ring_);
-        ::io_uring_prep_socket_direct(request, AF_INET6, SOCK_STREAM, 0, slot, 0);
-        request->flags |= link;
-
-        sockaddr_in6& address = addresses_[slot];
-        address = {};
-        address.sin6_family = AF_INET6;
-        address.sin6_port = ::htons(candidates_.next());
-        request = ::io_uring_get_sqe(&ring_);
-        ::io_uring_prep_rw(op_bind, request, static_cast<int>(slot), &address, 0,
-                           sizeof(address));
-        request->flags |= IOSQE_FIXED_FILE | link;
-
-        set_option(slot, SO_REUSEADDR, IOSQE_FIXED_FILE | link);
-        set_option(slot, SO_REUSEPORT, IOSQE_FIXED_FILE);
-    }
-
-    void set_option(unsigned slot, int option, unsigned flags)
-    {
-        static const int on = 1;
-        io_uring_sqe* const request = ::io_uring_get_sqe(&ring_);
-        ::io_uring_prep_rw(op_uring_cmd, request, static_cast<int>(slot), nullptr, 0,
-                           command_setsockopt);
-        const std::uint32_t names[] = {SOL_SOCKET, static_cast<std::uint32_t>(option)};
-        std::memcpy(&request->addr, names, sizeof(names));
-        request->file_index = sizeof(on);
-        const auto value = reinterpret_cast<std::uintptr_t>(&on);
-        std::memcpy(&request->addr3, &value, sizeof(value));
-        request->flags |= static_cast<std::uint8_t>(flags);
+        constexpr int on = 1;
+        check(::setsockopt(socket, SOL_SOCKET, option, &on, sizeof(on)), "setsockopt");
     }
 
     io_uring ring_ = {};
     int epoll_ = -1;
     candidates candidates_;
-    std::array<sockaddr_in, max_batch> v4_addresses_ = {};
-    std::array<sockaddr_in6, max_batch> addresses_ = {};
-    std::array<bool, max_batch> held_ = {};
 };
 
 // A ring for each thread, made at its first run and kept from round to round.
 class bare_rings {
 public:
-    bare_rings() { const bare_ring allowed_at_all; }
+    bare_rings() { const bare_ring allowed_at_all(0); }
 
     void run(goods what, const task& its)
     {
@@ -231,7 +202,7 @@ private:
     {
         const std::lock_guard lock(mutex_);
         if (idle_.empty())
-            return std::make_unique<bare_ring>();
+            return std::make_unique<bare_ring>(++made_);
         std::unique_ptr<bare_ring> last = std::move(idle_.back());
         idle_.pop_back();
         return last;
@@ -244,6 +215,7 @@ private:
     }
 
     std::mutex mutex_;
+    unsigned made_ = 0;
     std::vector<std::unique_ptr<bare_ring>> idle_;
 };
 

@@ -15,7 +15,8 @@ namespace bench {
 /// even ones, each shuffled; over and over.
 class candidates {
 public:
-    candidates()
+    /// Threads that work at once need different seeds, or they meet on each port.
+    explicit candidates(unsigned seed)
     {
         const berth::port_range range = berth::port_range::system_ephemeral();
         for (const unsigned odd : {1U, 0U}) {
@@ -23,7 +24,7 @@ public:
             for (unsigned port = range.first; port <= range.last; ++port)
                 if (port % 2 == odd)
                     ports_.push_back(static_cast<std::uint16_t>(port));
-            std::shuffle(ports_.begin() + first, ports_.end(), std::minstd_rand(1));
+            std::shuffle(ports_.begin() + first, ports_.end(), std::minstd_rand(seed));
         }
     }
 

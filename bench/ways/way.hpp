@@ -60,10 +60,10 @@ public:
 /// uv_tcp_t: init, bind to port 0, listen, getsockname, close.
 [[nodiscard]] way libuv_way(goods what);
 
-/// The requests that berth makes of io_uring, in a loop without anything around them.
+/// The requests that berth makes of io_uring for a batch, with nothing around them.
 [[nodiscard]] way bare_ring_way(goods what);
 
-/// The system calls that berth makes for a lease without io_uring, likewise; on one thread.
+/// The system calls that berth makes for a lease, with nothing around them; on one thread.
 [[nodiscard]] way bare_calls_way();
 
 /// The original itself, in a Python of its own.
